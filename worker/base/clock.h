@@ -1,0 +1,14 @@
+/* Time as plain numbers. Pure rules take it as an argument and never call these. */
+#ifndef HANDBELL_BASE_CLOCK_H
+#define HANDBELL_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* CLOCK_MONOTONIC: for time-outs and leases; does not jump with the wall clock. */
+uint64_t clock_monotonic_ms(void);
+uint64_t clock_monotonic_us(void);
+/* Seconds since 1970 by the wall clock: for the Date header and log lines alone. Due times come
+ * from the database's clock. */
+int64_t clock_unix_seconds(void);
+
+#endif

@@ -1,0 +1,125 @@
+/* Writes settings for people: the reference page from the tables, and the values in force. */
+#include "worker/base/config.h"
+#include "worker/base/config_value.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { VARIABLE_BYTES = 128 };
+
+static const char *type_name(enum setting_type type)
+{
+    switch (type) {
+    case SETTING_TEXT:
+        return "text";
+    case SETTING_INTEGER:
+        return "whole number";
+    case SETTING_BOOLEAN:
+        return "true or false";
+    case SETTING_PATH:
+        return "absolute path";
+    case SETTING_URL:
+        return "URL";
+    }
+    return "";
+}
+
+/* "whole number, 1 to 1000 ms" */
+static void write_range(const struct setting *setting, FILE *stream)
+{
+    (void)fputs(type_name(setting->type), stream);
+    if (setting->type == SETTING_INTEGER)
+        (void)fprintf(stream, ", %" PRId64 " to %" PRId64, setting->minimum, setting->maximum);
+    else if (setting->type != SETTING_BOOLEAN && setting->maximum > 0)
+        (void)fprintf(stream, ", %" PRId64 " to %" PRId64 " bytes", setting->minimum,
+                      setting->maximum);
+    if (setting->unit[0])
+        (void)fprintf(stream, " %s", setting->unit);
+}
+
+/* Is this the first table row of its section? Tables may share one. */
+static bool is_section_start(const struct setting *const *tables, const struct setting *row)
+{
+    for (; *tables; tables++) {
+        for (const struct setting *setting = *tables; setting->section; setting++) {
+            if (strcmp(setting->section, row->section) == 0)
+                return setting == row;
+        }
+    }
+    return true;
+}
+
+/* A '|' would end the table's cell. */
+static void write_cell(const char *text, FILE *stream)
+{
+    for (; *text; text++) {
+        if (*text == '|')
+            (void)fputc('\\', stream);
+        (void)fputc(*text, stream);
+    }
+}
+
+static void write_markdown_row(const struct setting *setting, FILE *stream)
+{
+    char variable[VARIABLE_BYTES];
+    config_variable_name(setting, variable, sizeof(variable));
+    (void)fprintf(stream, "| `%s` | `%s` | ", setting->key, variable);
+    if (setting->default_text[0]) {
+        (void)fputc('`', stream);
+        write_cell(setting->default_text, stream);
+        (void)fputc('`', stream);
+    } else {
+        (void)fputs("(none)", stream);
+    }
+    (void)fputs(" | ", stream);
+    write_range(setting, stream);
+    (void)fputs(" | ", stream);
+    write_cell(setting->help, stream);
+    (void)fputs(" |\n", stream);
+}
+
+void config_write_markdown(const struct setting *const *tables, FILE *stream)
+{
+    for (const struct setting *const *table = tables; *table; table++) {
+        for (const struct setting *first = *table; first->section; first++) {
+            if (!is_section_start(tables, first))
+                continue;
+            (void)fprintf(stream, "\n## [%s]\n\n", first->section);
+            (void)fputs("| key | environment | default | value | what it does |\n"
+                        "| --- | --- | --- | --- | --- |\n",
+                        stream);
+            for (const struct setting *const *other = tables; *other; other++) {
+                for (const struct setting *row = *other; row->section; row++) {
+                    if (strcmp(row->section, first->section) == 0)
+                        write_markdown_row(row, stream);
+                }
+            }
+        }
+    }
+}
+
+static void write_explained_row(const struct config_entry *entry, FILE *stream)
+{
+    const struct setting *setting = entry->setting;
+    const char *shown = entry->text;
+    if (setting->is_secret && entry->source != CONFIG_FROM_DEFAULT)
+        shown = "(not shown)";
+    (void)fprintf(stream, "%s = %s\n    from: %s; ", setting->key, shown,
+                  config_source_name(entry->source));
+    write_range(setting, stream);
+    (void)fprintf(stream, "\n    %s\n", setting->help);
+}
+
+void config_write_explained(const struct config *config, FILE *stream)
+{
+    for (size_t i = 0; i < config->entry_count; i++) {
+        const struct setting *first = config->entries[i].setting;
+        if (!is_section_start(config->tables, first))
+            continue;
+        (void)fprintf(stream, "%s[%s]\n", i > 0 ? "\n" : "", first->section);
+        for (size_t j = i; j < config->entry_count; j++) {
+            if (strcmp(config->entries[j].setting->section, first->section) == 0)
+                write_explained_row(&config->entries[j], stream);
+        }
+    }
+}
