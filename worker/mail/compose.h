@@ -1,0 +1,62 @@
+/* A mail, from its parts to the bytes that go on the wire (RFC 5322, RFC 2045 to 2047). It knows no
+ * kind, no tenant and no template; it takes texts as they come and lets none of them become a
+ * header. */
+#ifndef HANDBELL_MAIL_COMPOSE_H
+#define HANDBELL_MAIL_COMPOSE_H
+
+#include "worker/base/buf.h"
+#include "worker/base/error.h"
+
+#include <stdint.h>
+
+/* Limits, in bytes. RFC 5321 section 4.5.3.1 gives the address its 254. A longer subject or name is
+ * cut at a character and ends in U+2026. */
+enum {
+    MAIL_ADDRESS_BYTES = 254,
+    MAIL_DISPLAY_NAME_BYTES = 512,
+    MAIL_SUBJECT_BYTES = 1024,
+    MAIL_URL_BYTES = 2000,
+    MAIL_BODY_BYTES = 1024 * 1024,
+};
+
+/* `name` is UTF-8 as people write it, or "". */
+struct mail_address {
+    const char *name;
+    const char *address;
+};
+
+/* All texts are borrowed for the call; "" or NULL means absent. */
+struct mail {
+    struct mail_address from;     /* required */
+    struct mail_address to;       /* required */
+    struct mail_address reply_to; /* by address */
+    const char *subject;          /* UTF-8 */
+    const char *message_id;       /* required; "id@domain", without angle brackets */
+    int64_t date_unix_seconds;    /* written as +0000 */
+    const char *unsubscribe_url;  /* https (http for a loopback demo): List-Unsubscribe, and -Post
+                                     (RFC 8058) */
+    const char
+        *unsubscribe_mailto; /* an address, or "address?subject=..." in URI form (RFC 6068) */
+    const char *list_id;     /* "alerts.slug.domain", bulk kinds only (RFC 2919) */
+    const char *feedback_id; /* "a:b:c:d", bulk kinds only */
+    bool is_automatic;       /* Auto-Submitted: auto-generated, X-Auto-Response-Suppress */
+    const char *text;        /* UTF-8, LF or CR LF line ends; required */
+    const char *html;        /* UTF-8; absent: a mail of text alone */
+};
+
+/* Appends the whole mail, CR LF at each line's end, no line over 76 characters in bodies nor, where
+ * it can be folded, over 78 in headers (never over 998). The same `mail` gives the same bytes: the
+ * boundary comes from the Message-ID. False with `error` (EX_DATAERR) that names the field, never
+ * its value, for a required part that is missing, an address that mail_address_check refuses, a URL
+ * or an id with blanks, controls or non-ASCII, or a part past its limit; `out` then holds what it
+ * held before. Dot-stuffing is the transport's. */
+bool mail_compose(const struct mail *mail, struct buf *out, struct error *error);
+
+/* Whether `address` can stand in a header and an SMTP command: one '@', 1 to 64 octets before it, 1
+ * to 255 behind, 254 in all, no blank, control, angle bracket, comma, quote, parenthesis,
+ * backslash, colon or semicolon; labels of the domain of 1 to 63 letters, digits, '-' (not at the
+ * ends) and octets of valid UTF-8. UTF-8 is let through (RFC 6531): what the relay takes is the
+ * transport's question. False with `error` naming `field`. */
+bool mail_address_check(const char *address, const char *field, struct error *error);
+
+#endif
