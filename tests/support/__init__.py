@@ -1,0 +1,1 @@
+"""What the tests share: real parts, started privately. Knows no single test."""

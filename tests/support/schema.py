@@ -1,0 +1,108 @@
+"""Puts Handbell's schema into databases of a private cluster, and gives out fresh copies quickly.
+
+Knows the logins that tests use; knows no table but login_tenant.
+"""
+
+import itertools
+import os
+import pathlib
+import subprocess
+
+from tests.support import process
+from tests.support.cluster import OWNER
+
+TEMPLATE = "migrated"
+PORTAL = "portal_demo"
+WORKER = "worker_demo"
+WEB = "web_demo"
+LOGINS = {PORTAL: "handbell_portal", WORKER: "handbell_worker", WEB: "handbell_web"}
+
+
+def binary():
+    """The program under test; None while it has not been built."""
+    path = pathlib.Path(os.environ.get("HANDBELL_BINARY", process.ROOT / "build/debug/handbell"))
+    return path.absolute() if path.exists() else None
+
+
+def migrate(cluster, database):
+    """`handbell migrate`, as the owner of the schema."""
+    if binary() is None:
+        migrate_from_files(cluster, database)
+        return
+    environment = {**os.environ, "HANDBELL_DATABASE_URL": cluster.url(database)}
+    result = subprocess.run(
+        [binary(), "migrate", "--config", "/dev/null"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise RuntimeError(f"handbell migrate: {result.returncode}\n{result.stderr}")
+
+
+def migrate_from_files(cluster, database):
+    """The same files in the same order, by psycopg."""
+    folder = process.ROOT / "queue/sql"
+    with cluster.connect(database) as connection, connection.transaction():
+        for role in ("handbell_portal", "handbell_worker", "handbell_web", "handbell_page"):
+            known = connection.execute("select 1 from pg_roles where rolname = %s", [role])
+            if known.fetchone() is None:
+                connection.execute(f"create role {role}")
+        connection.execute("create schema if not exists handbell")
+        connection.execute("set local search_path to handbell, pg_temp")
+        for part in ("migrations", "functions"):
+            for path in sorted((folder / part).glob("*.sql")):
+                try:
+                    connection.execute(path.read_text())
+                except Exception as error:
+                    raise RuntimeError(f"{path.name}: {error}") from error
+
+
+class Databases:
+    """Fresh migrated databases of one cluster, copied from a template."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.numbers = itertools.count(1)
+        self._administer(f"create database {TEMPLATE}")
+        migrate(cluster, TEMPLATE)
+        for login, role in LOGINS.items():
+            self.make_login(login, role)
+        with cluster.connect(TEMPLATE) as connection:
+            grant_tenant(connection, PORTAL, "demo")
+
+    def _administer(self, statement):
+        with self.cluster.connect("postgres") as connection:
+            connection.execute(statement)
+
+    def make_login(self, login, role):
+        """A login of the cluster that is a member of one of Handbell's roles."""
+        self._administer(f"create role {login} login in role {role}")
+        return login
+
+    def make(self, name=None):
+        name = name or f"test_{next(self.numbers)}"
+        self._administer(f"create database {name} template {TEMPLATE}")
+        return name
+
+    def drop(self, name):
+        # Ends the sessions that a test, or a killed worker, left behind. (Not `with (force)`: its
+        # owner may not end other roles' sessions.)
+        with self.cluster.connect("postgres", "postgres") as superuser:
+            superuser.execute(f"drop database if exists {name} with (force)")
+
+
+def grant_tenant(owner, login, tenant):
+    """Lets a login act for a tenant."""
+    owner.execute(
+        "insert into handbell.login_tenant (login, slug) values (%s, %s) on conflict do nothing",
+        [login, tenant],
+    )
+
+
+__all__ = [
+    "Databases", "LOGINS", "OWNER", "PORTAL", "TEMPLATE", "WEB", "WORKER", "binary",
+    "grant_tenant", "migrate",
+]  # fmt: skip
