@@ -66,13 +66,13 @@ static void check_ran(uv_check_t *check)
 {
     struct loop *loop = check->data;
     struct loop_defer batch;
+    uv_idle_stop(&loop->idle);
     if (loop->deferred.next == &loop->deferred)
         return;
     batch = loop->deferred;
     batch.next->previous = &batch;
     batch.previous->next = &batch;
     loop->deferred.next = loop->deferred.previous = &loop->deferred;
-    uv_idle_stop(&loop->idle);
     while (batch.next != &batch) {
         struct loop_defer *defer = batch.next;
         defer_unlink(defer);
