@@ -1,0 +1,59 @@
+/* Proves the waiting times: within their limits, over the whole range, and never 0. */
+#include "worker/model/backoff.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void the_limit_doubles_until_the_cap(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t attempt;
+        uint32_t limit;
+    } rows[] = {{0, 60},   {1, 120},   {2, 240},   {5, 1920},         {6, 3600},
+                {7, 3600}, {31, 3600}, {32, 3600}, {UINT32_MAX, 3600}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(backoff_limit(60, 3600, rows[i].attempt), rows[i].limit);
+    assert_int_equal(backoff_limit(0, 3600, 40), 0);
+}
+
+static void jitter_reaches_both_ends_and_never_passes_them(void **state)
+{
+    (void)state;
+    assert_int_equal(backoff_jitter(60, 3600, 1, 0), 0);
+    assert_int_equal(backoff_jitter(60, 3600, 1, 120), 120);
+    assert_int_equal(backoff_jitter(60, 3600, 1, 121), 0);
+    for (uint64_t chance = 0; chance < 5000; chance++)
+        assert_true(backoff_jitter(60, 3600, 2, chance * UINT64_C(0x9e3779b97f4a7c15)) <= 240);
+}
+
+static void relay_trouble_waits_shorter_than_a_greylisted_mail(void **state)
+{
+    (void)state;
+    assert_int_equal(backoff_delay_s(OUTCOME_SCOPE_RELAY, 0, 5), 5);
+    assert_int_equal(backoff_delay_s(OUTCOME_SCOPE_RELAY, 60, 300), 300);
+    assert_int_equal(backoff_delay_s(OUTCOME_SCOPE_RECIPIENT, 0, 60), 60);
+    assert_int_equal(backoff_delay_s(OUTCOME_SCOPE_MESSAGE, 60, 3600), 3600);
+}
+
+static void a_deferred_mail_waits_at_least_a_second(void **state)
+{
+    (void)state;
+    assert_int_equal(backoff_delay_s(OUTCOME_SCOPE_RELAY, 0, 0), 1);
+    assert_int_equal(backoff_delay_s(OUTCOME_SCOPE_NONE, 9, 0), 1);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_limit_doubles_until_the_cap),
+        cmocka_unit_test(jitter_reaches_both_ends_and_never_passes_them),
+        cmocka_unit_test(relay_trouble_waits_shorter_than_a_greylisted_mail),
+        cmocka_unit_test(a_deferred_mail_waits_at_least_a_second),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
