@@ -4,18 +4,31 @@ import itertools
 
 import pytest
 
-from tests.support import schema
+from tests.support import people, programs, schema
 from tests.support.cluster import OWNER, Cluster
+from tests.support.mail_store import MailStore
+from tests.support.portal import Portal
 
 SEARCH_PATH = "-csearch_path=handbell"
 LOGIN_NUMBERS = itertools.count(1)  # logins belong to the cluster, which ends with the session
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_log_names_a_person():
+    """Whatever the session logged holds no name and no address of anybody whom it stated."""
+    yield
+    found = people.find_in_logs(programs.LOGS)
+    assert not found, f"a person's name or address is in {len(found)} lines of logs: {found[:10]}"
+
+
 @pytest.fixture(scope="session")
-def cluster():
+def cluster(no_log_names_a_person, tmp_path_factory):
     """A private PostgreSQL server, without fsync."""
     server = Cluster(is_fast=True).create()
     yield server
+    kept = tmp_path_factory.mktemp("cluster") / "postgresql.log"
+    kept.write_bytes(server.log.read_bytes())
+    programs.LOGS.append(kept)
     server.remove()
 
 
@@ -70,3 +83,29 @@ def make_login(databases, owner, connect):
         return connect(login)
 
     return make
+
+
+@pytest.fixture
+def demo(portal):
+    """The portal of the tenant `demo`, which is live and settles at once (tests/support/portal.py)."""
+    demo = Portal(portal)
+    demo.put_tenant()
+    return demo
+
+
+@pytest.fixture
+def mail_store():
+    """An SMTP server inside the test."""
+    store = MailStore()
+    yield store
+    store.stop()
+
+
+@pytest.fixture
+def handbell(tmp_path, cluster, database):
+    """Starts worker and web processes on this test's database, and ends them with the test."""
+    if schema.binary() is None:
+        pytest.fail("there is no handbell to test: build it, or set HANDBELL_BINARY")
+    started = programs.Programs(tmp_path, cluster, database)
+    yield started
+    started.stop()
