@@ -1,0 +1,287 @@
+/* Fills a tree with values. Knows no mail: contexts are JSON, the result is bytes. */
+#include "templates/template_tree.h"
+#include "worker/model/plain_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A value that names are looked for in, and what surrounds it. */
+struct scope {
+    const struct json *value;
+    const struct scope *outer;
+};
+
+/* The blocks that a {{<parent}} fills, and those of the parent's own user. */
+struct overrides {
+    const struct template_node *blocks;
+    const struct overrides *outer;
+};
+
+/* What lines begin with, outermost first. */
+struct indent {
+    const char *text;
+    size_t size;
+    const struct indent *outer;
+};
+
+/* Where in the tree and in the values we are; made anew for what lies deeper. */
+struct place {
+    const struct scope *scope;
+    const struct overrides *overrides;
+    const struct indent *indent;
+    size_t depth;
+};
+
+struct render {
+    struct buf *out;
+    enum template_escape escape;
+    size_t steps_left;
+    bool is_mid_line; /* content that starts a line of its own goes on in one: no indent */
+    bool has_failed;
+};
+
+static void render_nodes(struct render *render, const struct template_node *node,
+                         const struct place *place);
+
+static const struct json *look_up(const struct scope *scope, const struct template_node *node)
+{
+    if (node->part_count == 0)
+        return scope != NULL ? scope->value : NULL;
+    const struct json *value = NULL;
+    for (; scope != NULL && value == NULL; scope = scope->outer)
+        value = json_find(scope->value, node->parts[0]);
+    for (size_t i = 1; i < node->part_count && value != NULL; i++)
+        value = json_find(value, node->parts[i]);
+    return value;
+}
+
+/* False, null, an empty list and an empty text count as nothing. */
+static bool is_something(const struct json *value)
+{
+    size_t size = 0;
+    switch (json_kind_of(value)) {
+    case JSON_KIND_NULL:
+    case JSON_KIND_FALSE:
+        return false;
+    case JSON_KIND_ARRAY:
+        return json_array_count(value) > 0;
+    case JSON_KIND_TEXT:
+        (void)json_text(value, &size);
+        return size > 0;
+    default:
+        return true;
+    }
+}
+
+/* The shortest decimal that is the same number again. */
+static void append_real(struct buf *out, const struct json *value)
+{
+    char *printed = json_print(value);
+    char text[40] = "";
+    double number = printed != NULL ? strtod(printed, NULL) : 0;
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof(text), "%.*g", digits, number);
+        if (strtod(text, NULL) >= number && strtod(text, NULL) <= number)
+            break;
+    }
+    free(printed);
+    buf_append_text(out, text);
+}
+
+static void append_value(struct render *render, const struct json *value, bool is_raw)
+{
+    size_t size = 0;
+    const char *text = NULL;
+    switch (json_kind_of(value)) {
+    case JSON_KIND_TEXT:
+        text = json_text(value, &size);
+        if (render->escape == TEMPLATE_ESCAPE_HEADER ||
+            (is_raw && render->escape == TEMPLATE_ESCAPE_HTML))
+            buf_append(render->out, text, size);
+        else if (render->escape == TEMPLATE_ESCAPE_HTML)
+            plain_text_append_html(render->out, text, size);
+        else
+            plain_text_append_body(render->out, text, size);
+        break;
+    case JSON_KIND_INTEGER:
+        buf_printf(render->out, "%" PRId64, json_integer_or(value, 0));
+        break;
+    case JSON_KIND_REAL:
+        append_real(render->out, value);
+        break;
+    case JSON_KIND_TRUE:
+        buf_append_text(render->out, "true");
+        break;
+    default:
+        break;
+    }
+}
+
+/* Recursion ends at TEMPLATE_PARTIAL_DEPTH: each step into a partial or block adds one. */
+static void append_indent(struct render *render, const struct indent *indent)
+{
+    if (indent == NULL)
+        return;
+    append_indent(render, indent->outer);
+    buf_append(render->out, indent->text, indent->size);
+}
+
+static void start_node(struct render *render, const struct template_node *node,
+                       const struct place *place)
+{
+    bool is_empty_line = node->kind == TEMPLATE_TEXT && (node->text[0] == '\n' || node->size == 0);
+    if (node->starts_line && !render->is_mid_line && !is_empty_line)
+        append_indent(render, place->indent);
+    render->is_mid_line = false;
+}
+
+static void render_section(struct render *render, const struct template_node *node,
+                           const struct place *place)
+{
+    const struct json *value = look_up(place->scope, node);
+    bool is_list = json_kind_of(value) == JSON_KIND_ARRAY;
+    size_t count = is_list ? json_array_count(value) : is_something(value);
+    for (size_t i = 0; i < count && !render->has_failed; i++) {
+        const struct json *item = is_list ? json_array_at(value, i) : value;
+        struct scope scope = {item, place->scope};
+        struct place inner = *place;
+        inner.scope = &scope;
+        render_nodes(render, node->children, &inner);
+    }
+}
+
+static bool is_block(const struct template_node *node, const struct template_node *wanted)
+{
+    return node->kind == TEMPLATE_BLOCK && node->size == wanted->size &&
+           memcmp(node->text, wanted->text, wanted->size) == 0;
+}
+
+/* The outermost override wins: it belongs to the template that is rendered, not to a parent. */
+static const struct template_node *content_of(const struct template_node *block,
+                                              const struct overrides *overrides)
+{
+    const struct template_node *content = block;
+    for (; overrides != NULL; overrides = overrides->outer) {
+        for (const struct template_node *node = overrides->blocks; node != NULL;
+             node = node->next) {
+            if (is_block(node, block)) {
+                content = node;
+                break;
+            }
+        }
+    }
+    return content->children;
+}
+
+/* A partial, a parent or a block: content from elsewhere, indented as the tag is. */
+static void render_content(struct render *render, const struct template_node *node,
+                           const struct template_node *content, const struct place *place)
+{
+    if (place->depth == TEMPLATE_PARTIAL_DEPTH) {
+        render->has_failed = true;
+        return;
+    }
+    struct overrides overrides = {node->children, place->overrides};
+    struct indent indent = {node->indent, node->indent_size, place->indent};
+    struct place inner = *place;
+    inner.depth++;
+    if (node->kind == TEMPLATE_PARENT)
+        inner.overrides = &overrides;
+    bool is_indented = node->is_standalone || node->kind == TEMPLATE_BLOCK;
+    if (is_indented && node->indent_size > 0)
+        inner.indent = &indent;
+    render->is_mid_line = !node->is_standalone;
+    bool is_inline = content != NULL && !content->starts_line && (content->kind <= TEMPLATE_RAW) &&
+                     node->kind == TEMPLATE_BLOCK;
+    if (node->is_standalone && is_inline)
+        append_indent(render, inner.indent);
+    render_nodes(render, content, &inner);
+}
+
+static void render_node(struct render *render, const struct template_node *node,
+                        const struct place *place)
+{
+    if (node->starts_line || node->kind <= TEMPLATE_RAW)
+        start_node(render, node, place);
+    switch (node->kind) {
+    case TEMPLATE_TEXT:
+        buf_append(render->out, node->text, node->size);
+        break;
+    case TEMPLATE_VARIABLE:
+    case TEMPLATE_RAW:
+        append_value(render, look_up(place->scope, node), node->kind == TEMPLATE_RAW);
+        break;
+    case TEMPLATE_SECTION:
+        render_section(render, node, place);
+        break;
+    case TEMPLATE_INVERTED:
+        if (!is_something(look_up(place->scope, node)))
+            render_nodes(render, node->children, place);
+        break;
+    case TEMPLATE_PARTIAL:
+    case TEMPLATE_PARENT:
+        if (node->target != NULL)
+            render_content(render, node, node->target->children, place);
+        break;
+    case TEMPLATE_BLOCK:
+        render_content(render, node, content_of(node, place->overrides), place);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Recursion is bounded by TEMPLATE_SECTION_DEPTH times TEMPLATE_PARTIAL_DEPTH. */
+static void render_nodes(struct render *render, const struct template_node *node,
+                         const struct place *place)
+{
+    for (; node != NULL && !render->has_failed; node = node->next) {
+        if (render->steps_left == 0 || render->out->has_failed) {
+            render->has_failed = true;
+            return;
+        }
+        render->steps_left--;
+        render_node(render, node, place);
+    }
+}
+
+static bool render_stack(struct render *render, const struct template *template,
+                         const struct json *const *stack, size_t depth)
+{
+    enum { STACK_DEPTH = 16 };
+    struct scope scopes[STACK_DEPTH];
+    if (depth > STACK_DEPTH)
+        return false;
+    struct place place = {0};
+    for (size_t i = 0; i < depth; i++) {
+        scopes[i] = (struct scope){stack[i], place.scope};
+        place.scope = &scopes[i];
+    }
+    render_nodes(render, template->children, &place);
+    return !render->has_failed && !render->out->has_failed;
+}
+
+bool template_render(const struct template *template, const struct json *const *stack, size_t depth,
+                     enum template_escape escape, struct buf *out)
+{
+    struct render render = {.out = out, .escape = escape, .steps_left = TEMPLATE_RENDER_STEPS};
+    size_t start = out->size;
+    bool is_done;
+    if (escape == TEMPLATE_ESCAPE_HEADER) {
+        struct buf line;
+        buf_init(&line, out->ceiling);
+        render.out = &line;
+        is_done = render_stack(&render, template, stack, depth) &&
+                  plain_text_append_line(out, line.data, line.size);
+        buf_free(&line);
+    } else {
+        is_done = render_stack(&render, template, stack, depth);
+    }
+    if (!is_done && out->size > start) {
+        out->size = start;
+        out->data[start] = '\0';
+    }
+    return is_done;
+}
