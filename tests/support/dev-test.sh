@@ -1,0 +1,180 @@
+# shellcheck shell=bash
+# The stages of ./dev test, and their sum. Read by ./dev.
+
+: "${python:=/usr/bin/python3}"
+passed=0
+failed=0
+skipped_lines=build/test/skipped.txt
+
+# A stage that could not even begin counts as one failure.
+count_failure() {
+    failed=$((failed + 1))
+    say "FAILED: $*"
+}
+
+stage() {
+    stage_started=$SECONDS
+    stage_passed=$passed
+    stage_failed=$failed
+    say "== $*"
+}
+
+stage_end() {
+    say "   $((passed - stage_passed)) passed, $((failed - stage_failed)) failed" \
+        "($(seconds_since "$stage_started") s)"
+}
+
+# One cmocka program, "$2..." in front of it (valgrind). Its tests are counted from its TAP lines
+# against its plan, so that a crash in the middle, or a plan not fulfilled, cannot pass.
+run_unit_program() {
+    local program=$1 label=$2 log status planned good bad skipped
+    shift 2
+    log=build/test/$label-$(basename "$program").log
+    CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$@" "$program" >"$log" 2>&1
+    status=$?
+    planned=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$log" | awk '{ sum += $1 } END { print sum + 0 }')
+    skipped=$(grep -c -E '^(not )?ok [0-9]+ # [Ss][Kk][Ii][Pp]' "$log")
+    good=$(grep -E '^ok [0-9]+' "$log" | grep -c -v -i '# skip')
+    bad=$(grep -E '^not ok [0-9]+' "$log" | grep -c -v -i '# skip')
+    if [ "$((good + bad + skipped))" -lt "$planned" ]; then
+        bad=$((planned - good - skipped))
+    elif [ "$bad" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$planned" -eq 0 ]; }; then
+        bad=1
+    fi
+    grep -E '^(not )?ok [0-9]+ # [Ss][Kk][Ii][Pp]' "$log" |
+        sed "s|^|$label $(basename "$program"): |" >>"$skipped_lines"
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    [ "$bad" -eq 0 ] && return
+    say "FAILED: $label $(basename "$program"), status $status ($log)"
+    grep -v -E '^ok ' "$log" | head -n 40
+}
+
+run_unit_programs() {
+    local preset=$1 label=$2 program found=0
+    shift 2
+    stage "unit programs, $label"
+    for program in build/"$preset"/unit/unit_*; do
+        # A program whose source is gone is no longer a test.
+        is_current_program "$program" || continue
+        found=1
+        run_unit_program "$program" "$label" "$@"
+    done
+    [ "$found" -eq 1 ] || count_failure "no unit program in build/$preset/unit"
+    stage_end
+}
+
+is_current_program() {
+    local name library
+    name=$(basename "$1")
+    name=${name#unit_}
+    library=${name%%_*}
+    [ -x "$1" ] && [ -e "tests/unit/$library/test_${name#*_}.c" ]
+}
+
+has_path() {
+    local argument
+    for argument in "$@"; do
+        [ ! -e "${argument%%::*}" ] || return 0
+    done
+    return 1
+}
+
+# What a sanitizer wrote from a process that a test started and whose end it did not look at.
+count_sanitizer_reports() {
+    local report
+    for report in build/test/sanitizer.*; do
+        [ -e "$report" ] || continue
+        count_failure "a sanitizer's report ($report)"
+        head -n 40 "$report"
+    done
+}
+
+run_pytest() {
+    local preset=$1 status counts
+    local xml=build/test/pytest-$1.xml log=build/test/pytest-$1.log
+    shift
+    stage "pytest, $preset build"
+    has_path "$@" || set -- "$@" tests
+    rm -f "$xml" build/test/sanitizer.*
+    HANDBELL_BINARY=$PWD/build/$preset/handbell \
+        ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:log_path=$PWD/build/test/sanitizer \
+        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:log_path=$PWD/build/test/sanitizer \
+        timeout --signal=INT --kill-after=60 1500 "$python" -m pytest -p no:cacheprovider -q -rs \
+        --junitxml="$xml" -o junit_family=xunit2 "$@" 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    counts=$("$python" tests/support/count_junit.py "$xml" "pytest $preset" "$skipped_lines")
+    if [ -z "$counts" ]; then
+        count_failure "pytest left no report ($log)"
+    else
+        passed=$((passed + ${counts% *}))
+        failed=$((failed + ${counts#* }))
+        if [ "$status" -gt 1 ] || { [ "$status" -eq 1 ] && [ "${counts#* }" -eq 0 ]; }; then
+            count_failure "pytest ended with status $status ($log)"
+        fi
+    fi
+    count_sanitizer_reports
+    stage_end
+}
+
+build_stage() {
+    stage "build, $1"
+    build_preset "$1" || count_failure "build, $1"
+    stage_end
+}
+
+run_everything() {
+    local preset
+    for preset in debug sanitizers clang; do
+        build_stage "$preset"
+    done
+    run_unit_programs debug debug
+    run_unit_programs sanitizers sanitizers
+    run_unit_programs clang clang
+    run_unit_programs debug valgrind valgrind --quiet --error-exitcode=99 --leak-check=full \
+        --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes
+    run_pytest debug
+    run_pytest sanitizers
+}
+
+run_one_preset() {
+    local preset=$1 has_unit=$2
+    shift 2
+    build_stage "$preset"
+    if [ "$has_unit" = only ] || [ $# -eq 0 ]; then
+        run_unit_programs "$preset" "$preset"
+    fi
+    [ "$has_unit" = only ] || run_pytest "$preset" "$@"
+}
+
+run_tests() {
+    local preset="" has_unit=too
+    local started=$SECONDS
+    rm -rf build/test
+    mkdir -p build/test
+    : >"$skipped_lines"
+    # Sanitizers answer for the unit programs on their own output; pytest redirects them.
+    export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1
+    export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --preset)
+            preset=${2:?a preset after --preset}
+            shift
+            ;;
+        --unit) has_unit=only ;;
+        *) break ;;
+        esac
+        shift
+    done
+    if [ -z "$preset" ] && [ "$has_unit" = too ] && [ $# -eq 0 ]; then
+        run_everything
+    else
+        run_one_preset "${preset:-debug}" "$has_unit" "$@"
+    fi
+    say "== skipped"
+    if [ -s "$skipped_lines" ]; then sort "$skipped_lines" | uniq; else say "nothing"; fi
+    say "took $(seconds_since "$started") s"
+    say "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+}
