@@ -1,0 +1,185 @@
+/* One mail: rendered, linked and composed. */
+#include "worker/flow/mail_writer.h"
+
+#include "worker/mail/compose.h"
+#include "worker/mail/context.h"
+#include "worker/model/token.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+enum { MAIL_WRITER_LINE_BYTES = 4096, MAIL_WRITER_MESSAGE_ID_BYTES = 320 };
+
+void mail_writer_init(struct mail_writer *writer)
+{
+    *writer = (struct mail_writer){0};
+    buf_init(&writer->subject, MAIL_WRITER_LINE_BYTES);
+    buf_init(&writer->text, MAIL_BODY_BYTES);
+    buf_init(&writer->html, MAIL_BODY_BYTES);
+    buf_init(&writer->opt_out_url, MAIL_WRITER_LINE_BYTES);
+    buf_init(&writer->opt_out_mailto, MAIL_WRITER_LINE_BYTES);
+    buf_init(&writer->list_id, MAIL_WRITER_LINE_BYTES);
+    buf_init(&writer->feedback_id, MAIL_WRITER_LINE_BYTES);
+}
+
+static void mail_writer_each_buf(struct mail_writer *writer, void (*act)(struct buf *buf))
+{
+    act(&writer->subject);
+    act(&writer->text);
+    act(&writer->html);
+    act(&writer->opt_out_url);
+    act(&writer->opt_out_mailto);
+    act(&writer->list_id);
+    act(&writer->feedback_id);
+}
+
+void mail_writer_free(struct mail_writer *writer)
+{
+    mail_writer_each_buf(writer, buf_free);
+}
+
+const char *mail_writer_sender(const struct batch *batch)
+{
+    return json_find_text(batch->tenant, "from_address");
+}
+
+/* Behind the last '@'; "" where there is none. */
+static const char *domain_of(const char *address)
+{
+    const char *at = strrchr(address, '@');
+    return at != NULL ? at + 1 : "";
+}
+
+/* The link names a person and what it stops, so an establishment's mail has none, nor has a kind
+ * that no opt-out stops. */
+static bool opt_out_write(struct mail_writer *writer, const struct mail_writer_input *input,
+                          struct error *error)
+{
+    const struct json *person = json_find(input->data, "person");
+    const char *base_url = json_find_text(input->batch->tenant, "base_url");
+    const char *bounce_domain = json_find_text(input->batch->tenant, "bounce_domain");
+    struct token token = {.power = TOKEN_POWER_OPT_OUT, .tenant_id = input->batch->tenant_id};
+    char text[TOKEN_TEXT_BYTES];
+
+    token.person_id = json_find_integer(person, "id", 0);
+    if (token.person_id == 0 || *base_url == '\0' ||
+        !topic_from_name(json_find_text(input->data, "link_topic"), &token.topic) ||
+        token.topic == TOPIC_NONE)
+        return true;
+    if (!token_write(writer->keys, &token, text))
+        return error_set(error, EX_SOFTWARE, "opt-out link: no key, or no memory");
+    size_t base_size = strlen(base_url);
+    while (base_size > 0 && base_url[base_size - 1] == '/')
+        base_size--;
+    buf_append(&writer->opt_out_url, base_url, base_size);
+    buf_printf(&writer->opt_out_url, "/u/%s", text);
+    if (*bounce_domain != '\0')
+        buf_printf(&writer->opt_out_mailto, "u-%s@%s?subject=unsubscribe", text, bounce_domain);
+    return true;
+}
+
+/* What lets mailbox providers tell a tenant's lists apart (RFC 2919; Feedback-ID is Google's). */
+static void list_headers_write(struct mail_writer *writer, const struct mail_writer_input *input)
+{
+    const char *kind = json_find_text(input->data, "kind");
+    const char *slug = json_find_text(input->batch->tenant, "slug");
+
+    if (!input->is_bulk)
+        return;
+    buf_printf(&writer->list_id, "%s.%s.%s", kind, slug,
+               domain_of(mail_writer_sender(input->batch)));
+    buf_printf(&writer->feedback_id, "%s:%s:%" PRId64 ":handbell", kind, slug,
+               input->batch->tenant_id);
+}
+
+static bool render(struct mail_writer *writer, const struct mail_writer_input *input,
+                   struct error *error)
+{
+    const struct template_kind *kind =
+        template_set_find(writer->templates, json_find_text(input->data, "kind"));
+    if (kind == NULL)
+        return error_set(error, EX_DATAERR, "no templates for this kind");
+    const struct mail_context_input facts = {
+        .tenant_view = input->batch->tenant_view,
+        .course_views = input->batch->course_views,
+        .message = input->data,
+        .opt_out_url = writer->opt_out_url.size > 0 ? writer->opt_out_url.data : "",
+    };
+    struct json *context = mail_context_message(&facts);
+    if (context == NULL)
+        return error_set(error, EX_OSERR, "no memory");
+    const struct json *stack[] = {context};
+    bool is_rendered =
+        template_render(kind->subject, stack, 1, TEMPLATE_ESCAPE_HEADER, &writer->subject) &&
+        template_render(kind->text, stack, 1, TEMPLATE_ESCAPE_TEXT, &writer->text) &&
+        template_render(kind->html, stack, 1, TEMPLATE_ESCAPE_HTML, &writer->html);
+    json_free(context);
+    if (!is_rendered)
+        return error_set(error, EX_DATAERR, "template %s: does not end, or is too long",
+                         kind->name);
+    return true;
+}
+
+/* An establishment is named as it is; a person by the name that they chose to be shown. */
+static void recipient_name_write(const struct json *data, char *name, size_t size)
+{
+    const struct json *person = json_find(data, "person");
+    const char *display_name = json_find_text(person, "display_name");
+    const char *first_name = json_find_text(person, "first_name");
+    const char *last_name = json_find_text(person, "last_name");
+
+    if (person == NULL)
+        display_name = json_find_text(json_find(data, "establishment"), "name");
+    if (person == NULL || *display_name != '\0')
+        (void)snprintf(name, size, "%s", display_name);
+    else
+        (void)snprintf(name, size, "%s%s%s", first_name, *first_name && *last_name ? " " : "",
+                       last_name);
+}
+
+static const char *text_or_none(const struct buf *buf)
+{
+    return buf->size > 0 ? buf->data : "";
+}
+
+static bool compose(struct mail_writer *writer, const struct mail_writer_input *input,
+                    struct buf *out, struct error *error)
+{
+    const struct json *tenant = input->batch->tenant;
+    char recipient_name[4 * MAIL_DISPLAY_NAME_BYTES]; /* compose cuts it, at a character */
+    char message_id[MAIL_WRITER_MESSAGE_ID_BYTES];
+
+    recipient_name_write(input->data, recipient_name, sizeof recipient_name);
+    /* The same at every attempt, so that a second copy can be known for one. */
+    (void)snprintf(message_id, sizeof message_id, "hb.%" PRId64 ".%" PRId64 "@%s",
+                   input->batch->tenant_id, input->message_id,
+                   domain_of(mail_writer_sender(input->batch)));
+    const struct mail mail = {
+        .from = {json_find_text(tenant, "from_name"), mail_writer_sender(input->batch)},
+        .to = {recipient_name, input->address},
+        .reply_to = {"", json_find_text(tenant, "reply_to")},
+        .subject = text_or_none(&writer->subject),
+        .message_id = message_id,
+        .date_unix_seconds = input->now_unix_s,
+        .unsubscribe_url = text_or_none(&writer->opt_out_url),
+        .unsubscribe_mailto = text_or_none(&writer->opt_out_mailto),
+        .list_id = text_or_none(&writer->list_id),
+        .feedback_id = text_or_none(&writer->feedback_id),
+        .is_automatic = true,
+        .text = text_or_none(&writer->text),
+        .html = text_or_none(&writer->html),
+    };
+    return mail_compose(&mail, out, error);
+}
+
+bool mail_writer_write(struct mail_writer *writer, const struct mail_writer_input *input,
+                       struct buf *out, struct error *error)
+{
+    mail_writer_each_buf(writer, buf_reset);
+    if (!opt_out_write(writer, input, error))
+        return false;
+    list_headers_write(writer, input);
+    return render(writer, input, error) && compose(writer, input, out, error);
+}

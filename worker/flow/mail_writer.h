@@ -1,0 +1,50 @@
+/* From a claimed message to the bytes of its mail: template, opt-out link, MIME. It knows neither
+ * the queue nor the relay. */
+#ifndef HANDBELL_FLOW_MAIL_WRITER_H
+#define HANDBELL_FLOW_MAIL_WRITER_H
+
+#include "templates/template_set.h"
+#include "worker/base/buf.h"
+#include "worker/base/error.h"
+#include "worker/flow/batch.h"
+#include "worker/model/token_keys.h"
+
+#include <stdint.h>
+
+/* `templates` and `keys` are borrowed, and may be exchanged between two mails. The buffers serve
+ * one mail after the other. */
+struct mail_writer {
+    const struct template_set *templates;
+    const struct token_keys *keys;
+    struct buf subject;
+    struct buf text;
+    struct buf html;
+    struct buf opt_out_url;
+    struct buf opt_out_mailto;
+    struct buf list_id;
+    struct buf feedback_id;
+};
+
+void mail_writer_init(struct mail_writer *writer);
+void mail_writer_free(struct mail_writer *writer);
+
+/* All borrowed for the call. `data` is the claim's JSON; `address` is the mark's. */
+struct mail_writer_input {
+    const struct batch *batch;
+    const struct json *data;
+    int64_t message_id;
+    const char *address;
+    bool is_bulk;
+    int64_t now_unix_s;
+};
+
+/* Appends the mail to `out`. False with `error`, which names the part and holds no value, for a
+ * kind without templates, a template that renders without end or past its limit, and what
+ * mail_compose refuses; `out` then holds what it held before. */
+bool mail_writer_write(struct mail_writer *writer, const struct mail_writer_input *input,
+                       struct buf *out, struct error *error);
+
+/* The envelope's sender of the batch's mails: the tenant's from_address. */
+const char *mail_writer_sender(const struct batch *batch);
+
+#endif

@@ -1,0 +1,103 @@
+/* A message's state and memory. It starts nothing. */
+#include "worker/flow/message.h"
+
+#include "worker/base/log.h"
+
+#include <stdlib.h>
+
+enum { MESSAGE_MAIL_BYTES = 8 * 1024 * 1024 };
+
+struct message *message_new(struct message_lists *lists, struct batch *batch, enum lane lane,
+                            int64_t message_id, int32_t epoch, const struct json *data)
+{
+    struct message *message = calloc(1, sizeof *message);
+    if (message == NULL)
+        return NULL;
+    int64_t attempt = json_find_integer(data, "attempt", 0);
+    message->lists = lists;
+    message->lane = lane;
+    message->tenant_id = batch->tenant_id;
+    message->message_id = message_id;
+    message->epoch = epoch;
+    message->attempt = attempt < 0 ? 0 : attempt > UINT16_MAX ? UINT16_MAX : (uint32_t)attempt;
+    message->data = json_hold(data);
+    message->batch = batch;
+    batch_hold(batch);
+    buf_init(&message->mail, MESSAGE_MAIL_BYTES);
+    return message;
+}
+
+void message_free(struct message *message)
+{
+    list_leave(&message->link);
+    batch_let_go(message->batch);
+    json_free(message->data);
+    buf_free(&message->mail);
+    free(message->address);
+    free(message);
+}
+
+static struct list *list_of(struct message *message, enum message_state state)
+{
+    struct message_lists *lists = message->lists;
+    switch (state) {
+    case MESSAGE_CLAIMED:
+        return &lists->claimed[message->lane];
+    case MESSAGE_MARKING:
+        return &lists->marking;
+    case MESSAGE_MARKED:
+        return &lists->marked[message->lane];
+    case MESSAGE_SENDING:
+        return &lists->sending;
+    case MESSAGE_DONE:
+        return &lists->done;
+    case MESSAGE_RECORDING:
+        return &lists->recording;
+    case MESSAGE_NEW:
+    case MESSAGE_ENDED:
+        break;
+    }
+    return NULL;
+}
+
+void message_enter(struct message *message, enum message_state state)
+{
+    struct list *list = list_of(message, state);
+    message->lists->held -= message->link.list != NULL;
+    if (list != NULL)
+        list_join(list, &message->link);
+    else
+        list_leave(&message->link);
+    message->lists->held += list != NULL;
+    message->state = state;
+    LOG(LOG_LEVEL_DEBUG, "message_entered", log_int("tenant", message->tenant_id),
+        log_int("message", message->message_id), log_text("state", message_state_name(state)));
+}
+
+const char *message_state_name(enum message_state state)
+{
+    static const char *const names[] = {"new",     "claimed", "marking",   "marked",
+                                        "sending", "done",    "recording", "ended"};
+    return names[state];
+}
+
+size_t message_lists_count(const struct list lanes[LANE_COUNT + 1])
+{
+    size_t count = 0;
+    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++)
+        count += lanes[lane].count;
+    return count;
+}
+
+struct message *message_lists_first(const struct list lanes[LANE_COUNT + 1])
+{
+    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++)
+        if (!list_is_empty(&lanes[lane]))
+            return message_first(&lanes[lane]);
+    return NULL;
+}
+
+struct message *message_first(const struct list *list)
+{
+    return list_is_empty(list) ? NULL : LIST_OBJECT(list->first, struct message, link);
+}

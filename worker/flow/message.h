@@ -1,0 +1,77 @@
+/* One message in this worker's memory: where in its life it is, and the one setter that moves it
+ * on. What is done at each step is told in message_flow.c. */
+#ifndef HANDBELL_FLOW_MESSAGE_H
+#define HANDBELL_FLOW_MESSAGE_H
+
+#include "worker/base/buf.h"
+#include "worker/base/json.h"
+#include "worker/base/list.h"
+#include "worker/flow/batch.h"
+#include "worker/io/smtp.h"
+#include "worker/model/lane.h"
+#include "worker/model/outcome.h"
+
+#include <stdint.h>
+
+/* In the order of a life; beside each, the list that holds a message in that state. Being in that
+ * list is the state. */
+enum message_state {
+    MESSAGE_NEW,       /* none: made, and not yet in the flow */
+    MESSAGE_CLAIMED,   /* claimed[lane]: ours in the database, to be marked */
+    MESSAGE_MARKING,   /* marking: the database is asked whether it is still wanted */
+    MESSAGE_MARKED,    /* marked[lane]: wanted, 'transmitting' in the database; awaits a session */
+    MESSAGE_SENDING,   /* sending: written, and with the relay's client */
+    MESSAGE_DONE,      /* done: its outcome is known and awaits recording */
+    MESSAGE_RECORDING, /* recording: the database is being told */
+    MESSAGE_ENDED,     /* none: about to be freed */
+};
+
+struct message_lists {
+    struct list claimed[LANE_COUNT + 1];
+    struct list marking;
+    struct list marked[LANE_COUNT + 1];
+    struct list sending;
+    struct list done;
+    struct list recording;
+    uint32_t held; /* messages in any of them */
+};
+
+struct message {
+    struct list_link link;
+    struct message_lists *lists;
+    enum message_state state;
+    enum lane lane;
+    int64_t tenant_id;
+    int64_t message_id;
+    int32_t epoch;
+    uint32_t attempt; /* 0 at the first */
+    struct batch *batch;
+    struct json *data;     /* the claim's; what the template needs */
+    char *address;         /* from the mark; "" before it. May stand in no log */
+    uint64_t marked_at_ms; /* when the mark's answer came (monotonic) */
+    struct buf mail;       /* the bytes, from MARKED to the end of SENDING */
+    struct smtp_transaction transaction;
+    struct outcome outcome; /* from DONE on, unless `is_unsent` */
+    bool is_unsent;         /* nothing was tried: given back as it was */
+    void *flow;             /* whose callbacks the transaction calls */
+};
+
+/* Holds `data` and `batch`. NULL without memory. Ended by message_free. */
+struct message *message_new(struct message_lists *lists, struct batch *batch, enum lane lane,
+                            int64_t message_id, int32_t epoch, const struct json *data);
+/* Takes it out of its list, and lets go of all that it holds. */
+void message_free(struct message *message);
+
+/* The one setter: puts the message into the list of `state`, and keeps count. */
+void message_enter(struct message *message, enum message_state state);
+/* "claimed", "marking", ... */
+const char *message_state_name(enum message_state state);
+
+/* How many are in the lists of `lanes` (claimed or marked) together. */
+size_t message_lists_count(const struct list lanes[LANE_COUNT + 1]);
+/* The first in the first lane that has one; NULL when all are empty. */
+struct message *message_lists_first(const struct list lanes[LANE_COUNT + 1]);
+/* The first in a list; NULL when it is empty. */
+struct message *message_first(const struct list *list);
+
+#endif

@@ -1,0 +1,60 @@
+/* The worker's settings table, and what must hold between its rows. */
+#include "worker/flow/worker_options.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+const struct setting worker_settings[] = {
+    {"worker", "state_dir", SETTING_PATH, "", 1, 4000, "/var/lib/handbell",
+     "Where this worker keeps its name and its lock; each worker needs a directory of its own.",
+     false},
+    {"worker", "in_memory", SETTING_INTEGER, "messages", 100, 100000, "2000",
+     "How many messages may be in memory at once. A fifth is kept for urgent and account mail.",
+     false},
+    {"worker", "batch", SETTING_INTEGER, "messages", 1, 500, "200",
+     "How many messages are claimed at a time.", false},
+    {"worker", "lease_s", SETTING_INTEGER, "s", 1, 3600, "30",
+     "No mail's data is begun when the database has not answered for so long. Must be shorter than "
+     "takeover_grace_s.",
+     false},
+    {"worker", "takeover_grace_s", SETTING_INTEGER, "s", 1, 86400, "60",
+     "How long another worker that is gone may come back for the mails it was sending, before this "
+     "one ends them as uncertain.",
+     false},
+    {"worker", "poll_ms", SETTING_INTEGER, "ms", 50, 60000, "1000",
+     "How often the database is asked for work; it also wakes the worker when work is due.", false},
+    {"worker", "log_level", SETTING_TEXT, "", 1, 16, "info",
+     "debug, info, warning or error: what is written to the log.", false},
+    {NULL, NULL, SETTING_TEXT, NULL, 0, 0, NULL, NULL, false},
+};
+
+static bool log_level_read(const char *text, enum log_level *level, struct error *error)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *level = (enum log_level)i;
+            return true;
+        }
+    }
+    return error_set(error, EX_CONFIG, "[worker] log_level: must be debug, info, warning or error");
+}
+
+bool worker_options_read(const struct config *config, struct worker_options *options,
+                         struct error *error)
+{
+    options->state_dir = config_text(config, "worker", "state_dir");
+    options->key_file = config_text(config, "security", "key_file");
+    options->in_memory = (uint32_t)config_integer(config, "worker", "in_memory");
+    options->batch = (uint32_t)config_integer(config, "worker", "batch");
+    options->lease_ms = (uint32_t)config_integer(config, "worker", "lease_s") * 1000;
+    options->takeover_grace_s = (uint32_t)config_integer(config, "worker", "takeover_grace_s");
+    options->poll_ms = (uint32_t)config_integer(config, "worker", "poll_ms");
+    /* A worker that others believe dead must have stopped sending before they say so. */
+    if (options->lease_ms >= options->takeover_grace_s * 1000)
+        return error_set(error, EX_CONFIG,
+                         "[worker] lease_s: must be shorter than [worker] takeover_grace_s");
+    if (options->batch > options->in_memory / 2)
+        return error_set(error, EX_CONFIG, "[worker] batch: must be at most half of in_memory");
+    return log_level_read(config_text(config, "worker", "log_level"), &options->log_level, error);
+}
