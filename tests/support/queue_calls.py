@@ -1,0 +1,65 @@
+"""The worker's calls onto the queue, for tests that play the worker. Knows their SQL, no table."""
+
+import json
+import uuid
+
+
+class Queue:
+    """One worker's session. `connection` is a login of handbell_worker, autocommit."""
+
+    def __init__(self, connection, owner=None):
+        self.connection = connection
+        self.owner = owner or uuid.uuid4()
+
+    def _rows(self, function, *arguments):
+        marks = ", ".join(["%s"] * len(arguments))
+        return self.connection.execute(
+            f"select * from handbell.{function}({marks})", arguments
+        ).fetchall()
+
+    def start(self):
+        assert self._rows("worker_start", self.owner) == [(True,)]
+        return self
+
+    def fan_out(self, tenant_id, limit=1000):
+        """One step; true: there is more."""
+        return self._rows("fan_out", tenant_id, limit)[0][0]
+
+    def claim(self, tenant_id, lane, limit=500, relay=1):
+        """{message id: (epoch, its data)}"""
+        rows = self.connection.execute(
+            "select * from handbell.claim(%s, %s, %s::smallint, %s::smallint, %s)",
+            [tenant_id, self.owner, lane, relay, limit],
+        ).fetchall()
+        return {
+            number: (epoch, data if isinstance(data, dict) else json.loads(data))
+            for what, number, epoch, data in rows
+            if what == "message"
+        }
+
+    def mark(self, tenant_id, claimed):
+        """{message id: (verdict, address, courses)}"""
+        ids = list(claimed)
+        epochs = [claimed[number][0] for number in ids]
+        rows = self._rows("mark", tenant_id, self.owner, ids, epochs)
+        return {row[0]: tuple(row[1:]) for row in rows}
+
+    def record(self, tenant_id, claimed, outcome="sent", code=250, retry_after_s=0):
+        """{message id: state}"""
+        ids = list(claimed)
+        count = len(ids)
+        rows = self.connection.execute(
+            """select * from handbell.record(%s, %s, %s, %s, %s::text[], %s::integer[], %s::text[],
+                                             %s::text[], %s::integer[])""",
+            [tenant_id, self.owner, ids, [claimed[number][0] for number in ids],
+             [outcome] * count, [code] * count, [""] * count, [""] * count,
+             [retry_after_s] * count],
+        ).fetchall()  # fmt: skip
+        return dict(rows)
+
+
+def tenant_id_of(owner, slug="demo"):
+    (number,) = owner.execute(
+        "select tenant_id from handbell.tenant_slug where slug = %s", [slug]
+    ).fetchone()
+    return number
