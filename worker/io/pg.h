@@ -66,20 +66,17 @@ bool pg_is_up(const struct pg *pg);
 /* Called once for each call; `result` and all that it points at is alive during the callback. */
 typedef void pg_on_result(void *context, const struct pg_result *result);
 
-/* Sends one statement in a transaction of its own, behind those that are under way, without waiting
- * for them. `parameters` are the texts of $1, $2, ... (NULL is SQL's null), copied before this
- * returns. `timeout_ms` counts from now; 0: call_timeout_ms. When a deadline passes the connection
- * is given up: this and all other calls under way end as PG_RESULT_LOST.
+/* Sends one statement, which is a transaction of its own, behind those that are under way, without
+ * waiting for them; what must be done together is one function of the database. `parameters` are
+ * the texts of $1, $2, ... (NULL is SQL's null), copied before this returns. `timeout_ms` counts
+ * from now; 0: call_timeout_ms. When a deadline passes the connection is given up: this and all
+ * other calls under way end as PG_RESULT_LOST.
  *
  * `on_result` fires exactly once, in a later turn of the loop: PG_RESULT_ROWS only when the
  * transaction is known to be committed. While the connection is down, and past PG_CALLS_MAXIMUM,
- * calls end as PG_RESULT_UNSENT. False only without memory: then it will not fire. */
+ * calls end as PG_RESULT_UNSENT. False only without memory,
+ * or from inside pg_free: then it will not fire. */
 bool pg_call(struct pg *pg, const struct pg_statement *statement, const char *const *parameters,
              uint32_t timeout_ms, pg_on_result *on_result, void *context);
-
-/* The calls between these two are one transaction: all are committed, or each of them ends with the
- * error of the first that was refused. Groups do not nest, and hold one call at least. */
-void pg_group_begin(struct pg *pg);
-void pg_group_end(struct pg *pg);
 
 #endif
