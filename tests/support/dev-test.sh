@@ -100,7 +100,7 @@ run_pytest() {
     HANDBELL_BINARY=$PWD/build/$preset/handbell \
         ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:log_path=$PWD/build/test/sanitizer \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:log_path=$PWD/build/test/sanitizer \
-        timeout --signal=INT --kill-after=60 1500 "$python" -m pytest -p no:cacheprovider -q -rs \
+        timeout --signal=INT --kill-after=60 1500 "$python" -m pytest -q -rs \
         --junitxml="$xml" -o junit_family=xunit2 "$@" 2>&1 | tee "$log"
     status=${PIPESTATUS[0]}
     counts=$("$python" tests/support/count_junit.py "$xml" "pytest $preset" "$skipped_lines")
