@@ -47,10 +47,12 @@ lint_tidy() {
         xargs -P 2 -n 4 clang-tidy --quiet -p build/clang
 }
 
+# It takes the name `template` for C++'s word, and then a pointer for an integer.
 lint_cppcheck() {
     cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
         --std=c11 --library=posix -D_GNU_SOURCE -DHANDBELL_VERSION='"0"' -DHANDBELL_DATA_DIR='"/"' \
-        --suppress=missingIncludeSystem -I . -j 2 --template=gcc worker templates queue tests
+        --suppress=missingIncludeSystem --suppress=CastIntegerToAddressAtReturn -I . -j 2 \
+        --template=gcc worker templates queue tests
 }
 
 lint_shell() {

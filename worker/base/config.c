@@ -15,8 +15,6 @@
 
 enum { LINE_BYTES = 4096, FILE_LINES = 10000, VARIABLE_BYTES = 128 };
 
-extern char **environ;
-
 /* What one pass over the file carries along; inih hands it to the reader and to the handler. */
 struct config_reading {
     struct config *config;

@@ -78,22 +78,27 @@ static void write_markdown_row(const struct setting *setting, FILE *stream)
     (void)fputs(" |\n", stream);
 }
 
+static void write_markdown_section(const struct setting *const *tables, const char *section,
+                                   FILE *stream)
+{
+    (void)fprintf(stream, "\n## [%s]\n\n", section);
+    (void)fputs("| key | environment | default | value | what it does |\n"
+                "| --- | --- | --- | --- | --- |\n",
+                stream);
+    for (; *tables; tables++) {
+        for (const struct setting *row = *tables; row->section; row++) {
+            if (strcmp(row->section, section) == 0)
+                write_markdown_row(row, stream);
+        }
+    }
+}
+
 void config_write_markdown(const struct setting *const *tables, FILE *stream)
 {
     for (const struct setting *const *table = tables; *table; table++) {
         for (const struct setting *first = *table; first->section; first++) {
-            if (!is_section_start(tables, first))
-                continue;
-            (void)fprintf(stream, "\n## [%s]\n\n", first->section);
-            (void)fputs("| key | environment | default | value | what it does |\n"
-                        "| --- | --- | --- | --- | --- |\n",
-                        stream);
-            for (const struct setting *const *other = tables; *other; other++) {
-                for (const struct setting *row = *other; row->section; row++) {
-                    if (strcmp(row->section, first->section) == 0)
-                        write_markdown_row(row, stream);
-                }
-            }
+            if (is_section_start(tables, first))
+                write_markdown_section(tables, first->section, stream);
         }
     }
 }

@@ -1,5 +1,9 @@
 /* The settings of all modules. A module keeps its own table beside the code that reads it. */
+#include "templates/template_set.h"
 #include "worker/cli/cli.h"
+#include "worker/flow/worker_options.h"
+#include "worker/io/http.h"
+#include "worker/io/smtp.h"
 
 static const struct setting security_settings[] = {
     {"security", "key_file", SETTING_PATH, "", 1, 1000, "/etc/handbell/key",
@@ -10,6 +14,8 @@ static const struct setting security_settings[] = {
 
 const struct setting *const *cli_settings(void)
 {
-    static const struct setting *const tables[] = {security_settings, NULL};
+    static const struct setting *const tables[] = {
+        worker_settings, smtp_settings, http_settings, template_settings, security_settings, NULL,
+    };
     return tables;
 }
