@@ -201,7 +201,7 @@ def courses():
         ),
         "makaton": course(
             "Makaton taster", "First signs for the classroom; subscribing schools only.",
-            "send", open_to=["beacon"], **venue, **day(30, "15:45", "17:15"),
+            "send", open_to=["beacon", "millrace"], **venue, **day(30, "15:45", "17:15"),
         ),
         "numbers": course(
             "Number sense for teaching assistants", "Ten frames, number lines, patience.",
@@ -221,3 +221,6 @@ BOOKINGS = {
 WAITING = {"autism": ["p24"]}
 BOOKED_BY = {"p04": "p05"}
 OPTS_OUT = "p19"
+# Published last, after somebody who would have been told of it has opted out.
+LATE_COURSE = "makaton"
+CANCELLED_COURSE = "autism"

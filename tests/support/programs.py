@@ -142,6 +142,17 @@ class Programs:
             raise AssertionError(f"handbell {arguments}: {result.returncode}\n{result.stderr}")
         return result
 
+    def run_with(self, program, *arguments):
+        """A subcommand that ends by itself, with the settings of a program that runs."""
+        return subprocess.run(
+            [program.binary, *arguments, "--config", program.config],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
     def stop(self):
         for program in self.all:
             program.stop()

@@ -1,4 +1,4 @@
-"""The worker's calls onto the queue, for tests that play the worker. Knows their SQL, no table."""
+"""The worker's calls onto the queue, for tests that play the worker, and whether it has work left."""
 
 import json
 import uuid
@@ -63,3 +63,13 @@ def tenant_id_of(owner, slug="demo"):
         "select tenant_id from handbell.tenant_slug where slug = %s", [slug]
     ).fetchone()
     return number
+
+
+def is_quiet(owner):
+    """Whether nothing is left that a worker would do now."""
+    return owner.execute(
+        """select not exists (select from handbell.message where due <= now() and state <> 'held')
+              and not exists (select from handbell.job where state = 'matching')
+              and not exists (select from handbell.course_rule
+                              where job_id is null and due <= now())"""
+    ).fetchone()[0]

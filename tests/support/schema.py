@@ -1,6 +1,6 @@
 """Puts Handbell's schema into databases of a private cluster, and gives out fresh copies quickly.
 
-Knows the logins that tests use; knows no table but login_tenant.
+Knows the logins that tests use, and no table.
 """
 
 import itertools
@@ -96,10 +96,7 @@ class Databases:
 
 def grant_tenant(owner, login, tenant):
     """Lets a login act for a tenant."""
-    owner.execute(
-        "insert into handbell.login_tenant (login, slug) values (%s, %s) on conflict do nothing",
-        [login, tenant],
-    )
+    owner.execute("select handbell.grant_tenant(%s, %s)", [login, tenant])
 
 
 __all__ = [
