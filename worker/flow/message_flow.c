@@ -1,0 +1,473 @@
+/* The life of a message, read from top to bottom:
+ *
+ *     claimed -> marking -> marked -> sending -> done -> recording -> ended
+ *
+ * Each step starts one thing that takes time; its callback moves the message on. A message ends in
+ * message_end alone, whatever became of it: sent, skipped, taken from us, or given back because
+ * of a time-out, a shutdown or a relay that is away. */
+#include "worker/flow/message_flow.h"
+
+#include "worker/base/clock.h"
+#include "worker/base/log.h"
+#include "worker/model/lane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void message_end(struct message_flow *flow, struct message *message);
+static void flow_advance_soon(struct message_flow *flow);
+static void flow_give_back(struct message_flow *flow, struct list *list);
+
+/* ---- 1. Claimed: the message is ours, and waits for its turn to be marked. ---- */
+
+void message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane lane,
+                       const struct queue_claimed *claimed)
+{
+    if (claimed->message_count == 0)
+        return;
+    struct batch *batch =
+        batch_new(tenant_id, claimed->tenant, claimed->courses, claimed->course_count);
+    size_t taken = 0;
+    for (size_t i = 0; batch != NULL && i < claimed->message_count; i++) {
+        const struct queue_claimed_message *row = &claimed->messages[i];
+        struct message *message =
+            message_new(&flow->lists, batch, lane, row->message_id, row->epoch, row->data);
+        if (message == NULL)
+            break;
+        message->flow = flow;
+        message_enter(message, MESSAGE_CLAIMED);
+        taken++;
+    }
+    flow->tally.claimed += taken;
+    if (taken < claimed->message_count)
+        LOG(LOG_LEVEL_ERROR, "memory_missed",
+            log_int("messages", (int64_t)(claimed->message_count - taken)));
+    if (taken > 0)
+        list_join(&flow->batches, &batch->link);
+    else
+        batch_free(batch);
+    if (flow->is_stopping || !flow->is_serving)
+        flow_give_back(flow, &flow->lists.claimed[lane]);
+    flow_advance_soon(flow);
+}
+
+/* ---- 2. Marking: the database is asked whether each is still wanted. ---- */
+
+struct mark_call {
+    struct message_flow *flow;
+    size_t count;
+    struct message *messages[MESSAGE_FLOW_MARK_BATCH];
+};
+
+static void on_marked(void *context, const struct pg_result *result,
+                      const struct queue_marked *marked, size_t count);
+
+/* The first lane's first message, and those behind it that are of its tenant. False where there is
+ * no memory. */
+static bool flow_mark_batch(struct message_flow *flow, size_t room)
+{
+    struct message *first = message_lists_first(flow->lists.claimed);
+    struct list *list = first->link.list;
+    struct mark_call *call = malloc(sizeof *call);
+    int64_t ids[MESSAGE_FLOW_MARK_BATCH];
+    int32_t epochs[MESSAGE_FLOW_MARK_BATCH];
+    int64_t tenant_id = first->tenant_id;
+
+    if (call == NULL)
+        return false;
+    call->flow = flow;
+    call->count = 0;
+    for (struct message *message = first;
+         message != NULL && message->tenant_id == tenant_id && call->count < room &&
+         call->count < MESSAGE_FLOW_MARK_BATCH;
+         message = message_first(list)) {
+        ids[call->count] = message->message_id;
+        epochs[call->count] = message->epoch;
+        call->messages[call->count++] = message;
+        message_enter(message, MESSAGE_MARKING);
+    }
+    if (queue_mark(flow->queue, tenant_id, ids, epochs, call->count, on_marked, call))
+        return true;
+    for (size_t i = 0; i < call->count; i++)
+        message_enter(call->messages[i], MESSAGE_CLAIMED);
+    free(call);
+    return false;
+}
+
+static void flow_mark(struct message_flow *flow)
+{
+    while (flow->is_serving && !flow->is_stopping && !flow->is_marking_paused) {
+        const struct message *first = message_lists_first(flow->lists.claimed);
+        size_t ahead = flow->lists.marking.count + message_lists_count(flow->lists.marked);
+        uint32_t limit = relay_ahead_limit(&flow->relay);
+        uint32_t room = breaker_room(&flow->relay.breaker, clock_monotonic_ms(),
+                                     (uint32_t)(ahead + flow->lists.sending.count),
+                                     limit > ahead ? limit - (uint32_t)ahead : 0);
+        if (first == NULL || room == 0)
+            return;
+        /* Few large marks cost less than many small ones; but nothing urgent waits for that. */
+        if (room < limit / 4 && first->lane != LANE_URGENT &&
+            !breaker_is_open(&flow->relay.breaker))
+            return;
+        flow->is_marking_paused = !flow_mark_batch(flow, room);
+    }
+    if (flow->is_marking_paused && !loop_timer_is_running(flow->retry_timer))
+        loop_timer_start(flow->retry_timer, MESSAGE_FLOW_RETRY_MS);
+}
+
+/* The courses that the mail may still tell of take the place of those it was claimed with. */
+static bool message_keep_courses(struct message *message, const struct queue_marked *marked)
+{
+    struct json *courses;
+    if (marked->course_count == 0 ||
+        marked->course_count == json_array_count(json_find(message->data, "courses")))
+        return true;
+    courses = json_new_array();
+    for (size_t i = 0; courses != NULL && i < marked->course_count; i++)
+        if (!json_append(courses, json_new_integer(marked->courses[i]))) {
+            json_free(courses);
+            courses = NULL;
+        }
+    return json_set(message->data, "courses", courses);
+}
+
+static void message_give_back(struct message_flow *flow, struct message *message)
+{
+    message->is_unsent = true;
+    outbox_put(&flow->outbox, message);
+}
+
+static void message_take_verdict(struct message_flow *flow, struct message *message,
+                                 const struct queue_marked *marked)
+{
+    switch (marked->verdict) {
+    case QUEUE_VERDICT_GO:
+        message->address = strdup(marked->address);
+        message->marked_at_ms = clock_monotonic_ms();
+        if (message->address == NULL || !message_keep_courses(message, marked))
+            message_give_back(flow, message);
+        else
+            message_enter(message, MESSAGE_MARKED);
+        return;
+    case QUEUE_VERDICT_SKIPPED:
+        LOG(LOG_LEVEL_DEBUG, "message_skipped", log_int("tenant", message->tenant_id),
+            log_int("message", message->message_id), log_text("why", marked->word));
+        flow->tally.skipped++;
+        break;
+    case QUEUE_VERDICT_STALE:
+        flow->tally.stale++;
+        break;
+    }
+    message_end(flow, message);
+}
+
+static const struct queue_marked *marked_find(const struct queue_marked *marked, size_t count,
+                                              size_t expected_at, int64_t message_id)
+{
+    static const struct queue_marked unknown = {.verdict = QUEUE_VERDICT_STALE, .word = "stale"};
+    if (expected_at < count && marked[expected_at].message_id == message_id)
+        return &marked[expected_at];
+    for (size_t i = 0; i < count; i++)
+        if (marked[i].message_id == message_id)
+            return &marked[i];
+    return &unknown;
+}
+
+static void on_marked(void *context, const struct pg_result *result,
+                      const struct queue_marked *marked, size_t count)
+{
+    struct mark_call *call = context;
+    struct message_flow *flow = call->flow;
+
+    if (result->kind == PG_RESULT_ROWS)
+        message_flow_renew_lease(flow);
+    if (result->kind == PG_RESULT_REFUSED) {
+        LOG(LOG_LEVEL_ERROR, "mark_refused", log_int("count", (int64_t)call->count),
+            log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
+        flow->is_marking_paused = true;
+    }
+    for (size_t i = 0; i < call->count; i++) {
+        struct message *message = call->messages[i];
+        switch (result->kind) {
+        case PG_RESULT_ROWS:
+            message_take_verdict(flow, message, marked_find(marked, count, i, message->message_id));
+            break;
+        case PG_RESULT_LOST: /* it may be marked or not: it is not sent, and given back later */
+            message_give_back(flow, message);
+            break;
+        case PG_RESULT_REFUSED:
+        case PG_RESULT_UNSENT:
+            message_enter(message, MESSAGE_CLAIMED);
+            break;
+        }
+    }
+    free(call);
+    flow_advance_soon(flow);
+}
+
+/* ---- 3. Marked: wanted, and written when a session of the relay is free. ---- */
+
+static bool on_may_send_data(void *context);
+static void on_sent(void *context, const struct outcome *outcome);
+
+static bool flow_holds_lease(const struct message_flow *flow)
+{
+    return clock_monotonic_ms() - flow->database_answered_at_ms < flow->lease_ms;
+}
+
+/* False, with the reason as its outcome, where no mail can be made of it. */
+static bool message_write(struct message_flow *flow, struct message *message)
+{
+    const struct mail_writer_input input = {
+        .batch = message->batch,
+        .data = message->data,
+        .message_id = message->message_id,
+        .address = message->address,
+        .is_bulk = message->lane >= LANE_ALERT,
+        .now_unix_s = clock_unix_seconds(),
+    };
+    struct error error = {0};
+    if (mail_writer_write(flow->writer, &input, &message->mail, &error))
+        return true;
+    LOG(LOG_LEVEL_ERROR, "message_unwritable", log_int("tenant", message->tenant_id),
+        log_int("message", message->message_id), log_text("reason", error.text));
+    message->outcome = (struct outcome){.kind = OUTCOME_REFUSED, .scope = OUTCOME_SCOPE_MESSAGE};
+    outcome_redact(message->outcome.text, sizeof message->outcome.text, error.text,
+                   (unsigned)strlen(error.text));
+    return false;
+}
+
+static void message_send(struct message_flow *flow, struct message *message)
+{
+    if (!message_write(flow, message)) {
+        outbox_put(&flow->outbox, message);
+        return;
+    }
+    message->transaction = (struct smtp_transaction){
+        .mail_from = mail_writer_sender(message->batch),
+        .rcpt_to = message->address,
+        .bytes = message->mail.data,
+        .size = message->mail.size,
+        .is_urgent = message->lane == LANE_URGENT,
+        .may_send_data = on_may_send_data,
+        .on_done = on_sent,
+        .context = message,
+    };
+    message_enter(message, MESSAGE_SENDING);
+    smtp_client_submit(flow->relay.client, &message->transaction);
+}
+
+static void flow_send(struct message_flow *flow)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    unsigned room = smtp_client_room(flow->relay.client);
+    struct message *message;
+
+    while ((message = message_lists_first(flow->lists.marked)) != NULL) {
+        if (flow->is_stopping || !flow_holds_lease(flow) ||
+            now_ms - message->marked_at_ms > MESSAGE_FLOW_MARK_AGE_MS)
+            message_give_back(flow, message);
+        else if (room-- > 0)
+            message_send(flow, message);
+        else
+            return;
+    }
+}
+
+/* ---- 4. Sending: the relay's client has it. ---- */
+
+static bool on_may_send_data(void *context)
+{
+    const struct message *message = context;
+    return flow_holds_lease(message->flow);
+}
+
+/* The relay is left alone for a while: what has not begun goes back, perhaps to another worker. */
+static void flow_pause(struct message_flow *flow, uint64_t now_ms)
+{
+    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++) {
+        flow_give_back(flow, &flow->lists.marked[lane]);
+        flow_give_back(flow, &flow->lists.claimed[lane]);
+    }
+    loop_timer_start(flow->retry_timer, flow->relay.breaker.retry_at_ms - now_ms);
+}
+
+static void on_sent(void *context, const struct outcome *outcome)
+{
+    struct message *message = context;
+    struct message_flow *flow = message->flow;
+
+    message->outcome = *outcome;
+    /* The lease ran out, or the relay's client was told to stop: nothing was tried. */
+    message->is_unsent = outcome->kind == OUTCOME_DEFERRED && outcome->scope == OUTCOME_SCOPE_NONE;
+    buf_free(&message->mail);
+    LOG(LOG_LEVEL_DEBUG, "message_sent", log_int("tenant", message->tenant_id),
+        log_int("message", message->message_id),
+        log_text("outcome", outcome_kind_name(outcome->kind)),
+        log_text("scope", outcome_scope_name(outcome->scope)),
+        log_text("verb", outcome_verb_name(outcome->verb)), log_int("code", outcome->code));
+    outbox_put(&flow->outbox, message);
+    uint64_t now_ms = clock_monotonic_ms();
+    if (!message->is_unsent && relay_take_outcome(&flow->relay, outcome, now_ms))
+        flow_pause(flow, now_ms);
+    flow_advance_soon(flow);
+}
+
+/* ---- 5. Done: the outbox tells the database, in batches. ---- */
+
+static void on_recorded(void *context, struct message *message, enum queue_recorded_state state)
+{
+    struct message_flow *flow = context;
+    message_flow_renew_lease(flow);
+    tally_count(&flow->tally, state, message->is_unsent);
+    message_end(flow, message);
+}
+
+/* ---- 6. Ended: the one way out. ---- */
+
+static void message_end(struct message_flow *flow, struct message *message)
+{
+    message_enter(message, MESSAGE_ENDED);
+    message_free(message);
+    flow_advance_soon(flow);
+}
+
+/* Hands everything in `list` back to the database as it was. */
+static void flow_give_back(struct message_flow *flow, struct list *list)
+{
+    struct message *message;
+    while ((message = message_first(list)) != NULL)
+        message_give_back(flow, message);
+}
+
+/* ---- What moves the whole along. ---- */
+
+static void on_advance(void *context)
+{
+    struct message_flow *flow = context;
+    flow_send(flow);
+    flow_mark(flow);
+    flow->on_room(flow->context);
+}
+
+static void flow_advance_soon(struct message_flow *flow)
+{
+    loop_defer(flow->loop, &flow->advance);
+}
+
+static void on_relay_room(void *context)
+{
+    flow_advance_soon(context);
+}
+
+static void on_retry_time(void *context)
+{
+    struct message_flow *flow = context;
+    flow->is_marking_paused = false;
+    flow_advance_soon(flow);
+}
+
+bool message_flow_init(struct message_flow *flow, struct loop *loop, struct mail_writer *writer,
+                       void (*on_room)(void *context), void *context)
+{
+    *flow = (struct message_flow){
+        .loop = loop, .writer = writer, .on_room = on_room, .context = context};
+    flow->advance = (struct loop_defer){.run = on_advance, .context = flow};
+    flow->retry_timer = loop_timer_new(loop, on_retry_time, flow);
+    return flow->retry_timer != NULL &&
+           outbox_init(&flow->outbox, loop, &flow->lists, on_recorded, flow);
+}
+
+void message_flow_free(struct message_flow *flow)
+{
+    struct message_lists *lists = &flow->lists;
+    struct list *flat[] = {&lists->marking, &lists->sending, &lists->done, &lists->recording};
+    struct message *message;
+    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++) {
+        while ((message = message_first(&lists->claimed[lane])) != NULL)
+            message_free(message);
+        while ((message = message_first(&lists->marked[lane])) != NULL)
+            message_free(message);
+    }
+    for (size_t i = 0; i < sizeof flat / sizeof flat[0]; i++)
+        while ((message = message_first(flat[i])) != NULL)
+            message_free(message);
+    loop_defer_cancel(&flow->advance);
+    loop_timer_free(flow->retry_timer);
+    outbox_free(&flow->outbox);
+}
+
+void message_flow_set_relay(struct message_flow *flow, struct smtp_client *client,
+                            uint32_t connections, uint32_t lease_ms)
+{
+    flow->relay.client = client;
+    flow->relay.connections = connections;
+    flow->lease_ms = lease_ms;
+    smtp_client_set_on_room(client, on_relay_room, flow);
+}
+
+void message_flow_tick(struct message_flow *flow)
+{
+    relay_tick(&flow->relay);
+    flow_advance_soon(flow);
+}
+
+void message_flow_open(struct message_flow *flow, struct queue *queue)
+{
+    flow->queue = queue;
+    flow->is_serving = true;
+    message_flow_renew_lease(flow);
+    outbox_open(&flow->outbox, queue);
+    flow_advance_soon(flow);
+}
+
+void message_flow_close(struct message_flow *flow)
+{
+    struct message *message;
+    flow->is_serving = false;
+    outbox_close(&flow->outbox);
+    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++)
+        while ((message = message_first(&flow->lists.claimed[lane])) != NULL)
+            message_end(flow, message);
+}
+
+void message_flow_renew_lease(struct message_flow *flow)
+{
+    flow->database_answered_at_ms = clock_monotonic_ms();
+}
+
+uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint32_t capacity,
+                           uint32_t coming)
+{
+    uint32_t held = flow->lists.held + coming;
+    if (!flow->is_serving || flow->is_stopping)
+        return 0;
+    return breaker_room(&flow->relay.breaker, clock_monotonic_ms(), held,
+                        lane_room(lane, capacity, held));
+}
+
+uint32_t message_flow_count_tenant(const struct message_flow *flow, int64_t tenant_id)
+{
+    size_t count = 0;
+    LIST_EACH(link, &flow->batches)
+    {
+        const struct batch *batch = LIST_OBJECT(link, struct batch, link);
+        count += batch->tenant_id == tenant_id ? batch->holders : 0;
+    }
+    return (uint32_t)count;
+}
+
+void message_flow_stop(struct message_flow *flow)
+{
+    flow->is_stopping = true;
+    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++) {
+        flow_give_back(flow, &flow->lists.claimed[lane]);
+        flow_give_back(flow, &flow->lists.marked[lane]);
+    }
+}
+
+bool message_flow_is_empty(const struct message_flow *flow)
+{
+    return flow->lists.held == 0;
+}

@@ -1,0 +1,81 @@
+/* The life of a message in this worker, from the claim to the record. It asks the database, through
+ * queue/client, and sends, through the relay's client; where work comes from is intake's business.
+ */
+#ifndef HANDBELL_FLOW_MESSAGE_FLOW_H
+#define HANDBELL_FLOW_MESSAGE_FLOW_H
+
+#include "queue/client/queue.h"
+#include "worker/flow/mail_writer.h"
+#include "worker/flow/message.h"
+#include "worker/flow/outbox.h"
+#include "worker/flow/relay.h"
+#include "worker/flow/tally.h"
+#include "worker/io/loop.h"
+
+enum {
+    /* The most in one mark. */
+    MESSAGE_FLOW_MARK_BATCH = 100,
+    /* An answered opt-out waits 2 s at most for what is on the wire; so a mark older than this is
+     * not believed any more, and the mail is given back to be marked anew. */
+    MESSAGE_FLOW_MARK_AGE_MS = 1000,
+    /* The pause after the database has refused a mark. */
+    MESSAGE_FLOW_RETRY_MS = 1000,
+};
+
+/* `is_serving`: the database is there and knows us. `is_stopping`: only what is on the wire is
+ * finished. */
+struct message_flow {
+    struct loop *loop;
+    struct queue *queue;
+    struct relay relay;
+    struct mail_writer *writer;
+    struct message_lists lists;
+    struct list batches;
+    struct outbox outbox;
+    struct tally tally;
+    struct loop_timer *retry_timer;
+    struct loop_defer advance;
+    uint32_t lease_ms;
+    uint64_t database_answered_at_ms;
+    bool is_serving;
+    bool is_stopping;
+    bool is_marking_paused;
+    void (*on_room)(void *context); /* memory was freed, or the relay may be tried again */
+    void *context;
+};
+
+/* `writer` is borrowed and `relay` set before the first message comes. False without memory. */
+bool message_flow_init(struct message_flow *flow, struct loop *loop, struct mail_writer *writer,
+                       void (*on_room)(void *context), void *context);
+/* Drops what is in memory without a word; the relay and the queue must be gone. */
+void message_flow_free(struct message_flow *flow);
+
+/* The relay that is sent through from now on; what the one before has is finished there. */
+void message_flow_set_relay(struct message_flow *flow, struct smtp_client *client,
+                            uint32_t connections, uint32_t lease_ms);
+/* The database is there and this worker is registered; or it is away: marking stops, outcomes
+ * wait, and what was claimed and not begun is forgotten, for it is claimed anew. */
+void message_flow_open(struct message_flow *flow, struct queue *queue);
+void message_flow_close(struct message_flow *flow);
+/* To be called every RELAY_TICK_MS. */
+void message_flow_tick(struct message_flow *flow);
+/* Each answer of the database renews the lease. */
+void message_flow_renew_lease(struct message_flow *flow);
+
+/* Takes what a claim brought. Messages that memory fails for are left to the next take-over. */
+void message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane lane,
+                       const struct queue_claimed *claimed);
+
+/* How many more messages of `lane` the relay and the memory have room for, of `capacity` in all
+ * where `coming` are claimed and not here yet. */
+uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint32_t capacity,
+                           uint32_t coming);
+/* How many of a tenant's messages are in memory. */
+uint32_t message_flow_count_tenant(const struct message_flow *flow, int64_t tenant_id);
+
+/* Gives back all that is not on the wire, and takes nothing more. */
+void message_flow_stop(struct message_flow *flow);
+/* Whether nothing is in memory any more. */
+bool message_flow_is_empty(const struct message_flow *flow);
+
+#endif

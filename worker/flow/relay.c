@@ -1,0 +1,42 @@
+/* The relay's pace and its troubles. */
+#include "worker/flow/relay.h"
+
+#include "worker/base/crypto.h"
+#include "worker/base/log.h"
+
+bool relay_take_outcome(struct relay *relay, const struct outcome *outcome, uint64_t now_ms)
+{
+    uint64_t chance = 0;
+    uint64_t retry_at_ms = relay->breaker.retry_at_ms;
+
+    relay->ended_now++;
+    if (outcome->scope != OUTCOME_SCOPE_RELAY) {
+        /* Without a verb the relay was not asked: it says nothing of it. */
+        if (outcome->verb != OUTCOME_VERB_NONE && breaker_count_success(&relay->breaker))
+            LOG(LOG_LEVEL_INFO, "relay_recovered", log_int("code", outcome->code));
+        return false;
+    }
+    (void)crypto_random(&chance, sizeof chance);
+    bool has_opened = breaker_count_failure(&relay->breaker, now_ms, chance);
+    if (!breaker_is_open(&relay->breaker) || relay->breaker.retry_at_ms == retry_at_ms)
+        return false;
+    LOG(LOG_LEVEL_WARNING, has_opened ? "relay_paused" : "relay_still_paused",
+        log_text("verb", outcome_verb_name(outcome->verb)), log_int("code", outcome->code),
+        log_text("reason", outcome->text),
+        log_int("pause_ms", (int64_t)(relay->breaker.retry_at_ms - now_ms)));
+    return true;
+}
+
+void relay_tick(struct relay *relay)
+{
+    relay->ended_before = relay->ended_now;
+    relay->ended_now = 0;
+}
+
+uint32_t relay_ahead_limit(const struct relay *relay)
+{
+    uint32_t pace = relay->ended_now > relay->ended_before ? relay->ended_now : relay->ended_before;
+    uint32_t limit = smtp_client_room(relay->client) + pace;
+    uint32_t most = relay->connections * RELAY_AHEAD;
+    return limit < most ? limit : most;
+}

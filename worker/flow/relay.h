@@ -1,0 +1,40 @@
+/* What the flow knows of its relay: the client that sends, whether it may be tried, and how fast it
+ * takes mails. It knows no message. */
+#ifndef HANDBELL_FLOW_RELAY_H
+#define HANDBELL_FLOW_RELAY_H
+
+#include "worker/io/smtp.h"
+#include "worker/model/breaker.h"
+#include "worker/model/outcome.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    /* Marked mails that wait for a session, for each connection: enough that no session idles while
+     * a mark commits, and no more, because a marked mail is 'transmitting': a kill makes it
+     * uncertain. With 20 connections at most 40 wait so. */
+    RELAY_AHEAD = 2,
+    RELAY_TICK_MS = 500,
+};
+
+/* `ended_now` and `ended_before` count mails that ended in this tick and in the one before. */
+struct relay {
+    struct smtp_client *client;
+    uint32_t connections;
+    struct breaker breaker;
+    uint32_t ended_now;
+    uint32_t ended_before;
+};
+
+/* Counts one mail's end. True when the relay is to be left alone from now on, or for longer:
+ * `relay->breaker.retry_at_ms` says until when. Pausing and recovering are logged here. */
+bool relay_take_outcome(struct relay *relay, const struct outcome *outcome, uint64_t now_ms);
+/* To be called every RELAY_TICK_MS. */
+void relay_tick(struct relay *relay);
+
+/* How many mails may be marked and without a session: as many as the relay takes in a tick or two,
+ * since a mark ages; RELAY_AHEAD for each connection at most. */
+uint32_t relay_ahead_limit(const struct relay *relay);
+
+#endif
