@@ -2,8 +2,8 @@
 #ifndef HANDBELL_QUEUE_CLIENT_EMBEDDED_SQL_H
 #define HANDBELL_QUEUE_CLIENT_EMBEDDED_SQL_H
 
-/* `path` is relative to queue/sql ("functions/10_claim.sql"); entries are sorted by it, and the last
- * has NULL in both. */
+/* `path` is relative to queue/sql ("functions/10_claim.sql"); entries are sorted by it, and the
+ * last has NULL in both. */
 struct embedded_sql {
     const char *path;
     const char *text;

@@ -1,0 +1,63 @@
+/* The one table of statements. They are calls of functions, not queries: what a function does is to
+ * be read in queue/sql/functions, and tried in psql. */
+#include "queue/client/statements.h"
+
+static const struct pg_statement statements[QUEUE_STATEMENTS] = {
+    [QUEUE_LISTEN] = {"listen", "listen handbell", 0},
+    [QUEUE_WORKER_START] = {"worker_start", "select handbell.worker_start($1)", 1},
+    [QUEUE_WORKER_SEEN] = {"worker_seen", "select handbell.worker_seen($1)", 1},
+    [QUEUE_DUE_WORK] = {"due_work",
+                        "select tenant_id, what, lane, relay from handbell.due_work($1, $2)", 2},
+    [QUEUE_CLAIM] = {"claim",
+                     "select what, id, epoch, data from handbell.claim($1, $2, $3, $4, $5)", 5},
+    [QUEUE_MARK] = {"mark",
+                    "select message_id, verdict, address, courses"
+                    " from handbell.mark($1, $2, $3, $4)",
+                    4},
+    [QUEUE_RECORD] = {"record",
+                      "select message_id, state"
+                      " from handbell.record($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                      9},
+    [QUEUE_IN_FLIGHT_TENANTS] = {"in_flight_tenants",
+                                 "select * from handbell.in_flight_tenants($1)", 1},
+    [QUEUE_DEAD_WORKERS] = {"dead_workers",
+                            "select dead, is_grace_over from handbell.dead_workers($1, $2)", 2},
+    [QUEUE_TAKE_OVER] = {"take_over",
+                         "select released, uncertain from handbell.take_over($1, $2, $3)", 3},
+    [QUEUE_FAN_OUT] = {"fan_out", "select handbell.fan_out($1, $2)", 2},
+    [QUEUE_FIRE_RULES] = {"fire_rules", "select handbell.fire_rules($1)", 1},
+    [QUEUE_HOUSEKEEP] = {"housekeep", "select handbell.housekeep()", 0},
+
+    [QUEUE_STATUS] = {"queue_status", "select handbell.queue_status()", 0},
+    [QUEUE_WHY] = {"why", "select condition, holds, detail from handbell.why($1, $2, $3)", 3},
+    [QUEUE_TENANT_LIST] = {"tenant_list",
+                           "select slug, name, is_live, logins from handbell.tenant_list()", 0},
+    [QUEUE_GRANT_TENANT] = {"grant_tenant", "select handbell.grant_tenant($1, $2)", 2},
+    [QUEUE_REVOKE_TENANT] = {"revoke_tenant", "select handbell.revoke_tenant($1, $2)", 2},
+    [QUEUE_GO_LIVE] = {"go_live", "select handbell.go_live($1)", 1},
+    [QUEUE_RESTRICT_PERSON] = {"restrict_person", "select handbell.restrict_person($1, $2, $3)", 3},
+    [QUEUE_UNRESTRICT_PERSON] = {"unrestrict_person",
+                                 "select handbell.unrestrict_person($1, $2, $3)", 3},
+    [QUEUE_CANCEL_JOB] = {"cancel_job", "select handbell.cancel_job($1, $2)", 2},
+
+    [QUEUE_MIGRATION_LOCK] = {"migration_lock",
+                              "select pg_catalog.pg_advisory_xact_lock("
+                              "pg_catalog.hashtextextended('handbell migrate', 0))",
+                              0},
+    [QUEUE_MIGRATION_HAS_SCHEMA] = {"migration_has_schema",
+                                    "select pg_catalog.to_regnamespace('handbell') is not null,"
+                                    " pg_catalog.to_regclass('handbell.migration') is not null",
+                                    0},
+    [QUEUE_MIGRATION_LIST] = {"migration_list",
+                              "select path, checksum from handbell.migration order by path", 0},
+    [QUEUE_MIGRATION_ADD] = {"migration_add",
+                             "insert into handbell.migration (path, checksum) values ($1, $2)"
+                             " on conflict (path) do update set checksum = excluded.checksum,"
+                             " applied_at = excluded.applied_at",
+                             2},
+};
+
+const struct pg_statement *queue_statement(enum queue_statement statement)
+{
+    return &statements[statement];
+}
