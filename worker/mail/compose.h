@@ -5,14 +5,13 @@
 #define HANDBELL_MAIL_COMPOSE_H
 
 #include "worker/base/buf.h"
-#include "worker/base/error.h"
+#include "worker/mail/address.h"
 
 #include <stdint.h>
 
-/* Limits, in bytes. RFC 5321 section 4.5.3.1 gives the address its 254. A longer subject or name is
+/* Limits, in bytes. A longer subject or name is
  * cut at a character and ends in U+2026. */
 enum {
-    MAIL_ADDRESS_BYTES = 254,
     MAIL_DISPLAY_NAME_BYTES = 512,
     MAIL_SUBJECT_BYTES = 1024,
     MAIL_URL_BYTES = 2000,
@@ -51,12 +50,5 @@ struct mail {
  * or an id with blanks, controls or non-ASCII, or a part past its limit; `out` then holds what it
  * held before. Dot-stuffing is the transport's. */
 bool mail_compose(const struct mail *mail, struct buf *out, struct error *error);
-
-/* Whether `address` can stand in a header and an SMTP command: one '@', 1 to 64 octets before it, 1
- * to 255 behind, 254 in all, no blank, control, angle bracket, comma, quote, parenthesis,
- * backslash, colon or semicolon; labels of the domain of 1 to 63 letters, digits, '-' (not at the
- * ends) and octets of valid UTF-8. UTF-8 is let through (RFC 6531): what the relay takes is the
- * transport's question. False with `error` naming `field`. */
-bool mail_address_check(const char *address, const char *field, struct error *error);
 
 #endif

@@ -10,8 +10,8 @@
 #include "worker/base/error.h"
 #include "worker/base/json.h"
 
-/* Longest texts, in bytes, are the database's to limit. Lists are cut here, visibly to nobody: the
- * contract allows fewer. */
+/* Lists are cut here; how long texts may be, and that lists stay below these, is for whoever takes
+ * the facts. Names past their limit are counted ("and 3 more"). */
 enum {
     MAIL_CONTEXT_COURSES_MAXIMUM = 100,
     MAIL_CONTEXT_SESSIONS_MAXIMUM = 100,

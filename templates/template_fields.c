@@ -1,0 +1,297 @@
+/* Checks names against declarations by walking a template as rendering would, with names in the
+ * place of values. */
+#include "templates/template_fields.h"
+
+#include "templates/template_tree.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+enum {
+    PATH_BYTES = 512,
+    /* A mail's templates have some hundred nodes; partials that call themselves would go on for
+     * ever. */
+    CHECK_STEPS = 200000,
+};
+
+static bool is_field_name(const char *name, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        char c = name[i];
+        bool is_word =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        bool is_dot = c == '.' && i > 0 && i + 1 < size && name[i + 1] != '.';
+        if (!is_word && !is_dot)
+            return false;
+    }
+    return size > 0 && size <= TEMPLATE_NAME_BYTES;
+}
+
+bool template_fields_parse(struct template_fields *fields, struct arena *arena, const char *name,
+                           const char *text, size_t size, struct error *error)
+{
+    unsigned number = 1;
+    for (size_t start = 0; start < size; number++) {
+        const char *line = text + start;
+        const char *end = memchr(line, '\n', size - start);
+        size_t line_size = end == NULL ? size - start : (size_t)(end - line);
+        start += line_size + 1;
+        while (line_size > 0 && strchr(" \t\r", line[line_size - 1]) != NULL)
+            line_size--;
+        if (line_size == 0 || line[0] == '#')
+            continue;
+        if (!is_field_name(line, line_size))
+            return error_set(error, EX_CONFIG,
+                             "%s: line %u: not a name of letters, digits, '_' and single dots",
+                             name, number);
+        if (fields->count == TEMPLATE_FIELDS_MAXIMUM)
+            return error_set(error, EX_CONFIG, "%s: line %u: more than %d names", name, number,
+                             TEMPLATE_FIELDS_MAXIMUM);
+        fields->names[fields->count] = arena_copy(arena, line, line_size);
+        if (fields->names[fields->count++] == NULL)
+            return error_set(error, EX_OSERR, "%s: out of memory", name);
+    }
+    return true;
+}
+
+/* A section that we are inside, by its full name. */
+struct section {
+    char path[PATH_BYTES];
+    const struct section *outer;
+};
+
+struct overrides {
+    const struct template_node *blocks;
+    const char *name;
+    const struct overrides *outer;
+};
+
+struct place {
+    const char *name; /* the file */
+    const struct section *section;
+    const struct overrides *overrides;
+    size_t depth;
+};
+
+struct check {
+    const struct template_fields *fields;
+    size_t steps_left;
+    struct error *error;
+};
+
+static bool check_nodes(struct check *check, const struct template_node *node,
+                        const struct place *place);
+
+/* A name is declared by itself, or by one that lies inside it. */
+static bool is_declared(const struct template_fields *fields, const char *path)
+{
+    size_t size = strlen(path);
+    for (size_t i = 0; i < fields->count; i++) {
+        const char *name = fields->names[i];
+        if (strncmp(name, path, size) == 0 && (name[size] == '\0' || name[size] == '.'))
+            return true;
+    }
+    return false;
+}
+
+static bool join(char path[PATH_BYTES], const char *section, const char *name)
+{
+    size_t section_size = strlen(section);
+    size_t name_size = strlen(name);
+    bool has_dot = section_size > 0;
+    if (section_size + has_dot + name_size >= PATH_BYTES)
+        return false;
+    memcpy(path, section, section_size);
+    if (has_dot)
+        path[section_size] = '.';
+    memcpy(path + section_size + has_dot, name, name_size + 1);
+    return true;
+}
+
+/* The full name that `node` stands for, looked for from the innermost section outwards. */
+static bool resolve(const struct check *check, const struct template_node *node,
+                    const struct section *section, char path[PATH_BYTES])
+{
+    for (; section != NULL; section = section->outer)
+        if (join(path, section->path, node->text) && is_declared(check->fields, path))
+            return true;
+    return join(path, "", node->text) && is_declared(check->fields, path);
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+    size_t least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+/* Levenshtein's distance; both at most TEMPLATE_NAME_BYTES. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[TEMPLATE_NAME_BYTES + 1];
+    size_t b_size = strlen(b);
+    for (size_t j = 0; j <= b_size; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i] != '\0'; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < b_size; j++) {
+            size_t above = row[j + 1];
+            row[j + 1] = smallest(above + 1, row[j] + 1, diagonal + (a[i] != b[j]));
+            diagonal = above;
+        }
+    }
+    return row[b_size];
+}
+
+/* Nearest to what was written, or to its end: inside {{#course}} "titel" means "course.title". */
+static const char *nearest(const struct template_fields *fields, const char *written)
+{
+    const char *best = "";
+    size_t least = SIZE_MAX;
+    for (size_t i = 0; i < fields->count; i++) {
+        for (const char *tail = fields->names[i]; tail != NULL;) {
+            size_t far = distance(written, tail);
+            if (far < least) {
+                least = far;
+                best = fields->names[i];
+            }
+            tail = strchr(tail, '.');
+            if (tail != NULL)
+                tail++;
+        }
+    }
+    return best;
+}
+
+static bool refuse(const struct check *check, const struct template_node *node,
+                   const struct place *place)
+{
+    const char *best = nearest(check->fields, node->text);
+    return error_set(check->error, EX_CONFIG, "%s: line %u: unknown field \"%s\"%s%s%s",
+                     place->name, node->line, node->text, *best ? "; nearest is \"" : "", best,
+                     *best ? "\"" : "");
+}
+
+static bool check_section(struct check *check, const struct template_node *node,
+                          const struct place *place)
+{
+    struct section section = {.outer = place->section};
+    if (node->part_count > 0 && !resolve(check, node, place->section, section.path))
+        return refuse(check, node, place);
+    struct place inner = *place;
+    if (node->part_count > 0 && node->kind == TEMPLATE_SECTION)
+        inner.section = &section;
+    return check_nodes(check, node->children, &inner);
+}
+
+static bool is_same_name(const struct template_node *a, const struct template_node *b)
+{
+    return a->size == b->size && memcmp(a->text, b->text, a->size) == 0;
+}
+
+/* Whether a block of that name is in `node`, its followers, or what they include. */
+static bool has_block(const struct template_node *node, const struct template_node *wanted,
+                      size_t depth)
+{
+    for (; node != NULL; node = node->next) {
+        if (node->kind == TEMPLATE_BLOCK && is_same_name(node, wanted))
+            return true;
+        if (has_block(node->children, wanted, depth))
+            return true;
+        if (node->target != NULL && depth < TEMPLATE_PARTIAL_DEPTH &&
+            has_block(node->target->children, wanted, depth + 1))
+            return true;
+    }
+    return false;
+}
+
+static bool check_parent(struct check *check, const struct template_node *node,
+                         const struct place *place)
+{
+    for (const struct template_node *child = node->children; child != NULL; child = child->next) {
+        if (child->kind == TEMPLATE_BLOCK && node->target != NULL &&
+            !has_block(node->target->children, child, 0))
+            return error_set(check->error, EX_CONFIG, "%s: line %u: \"%s\" has no block \"%s\"",
+                             place->name, child->line, node->text, child->text);
+    }
+    return true;
+}
+
+static bool check_included(struct check *check, const struct template_node *node,
+                           const struct place *place)
+{
+    if (node->kind == TEMPLATE_PARENT && !check_parent(check, node, place))
+        return false;
+    if (node->target == NULL || place->depth == TEMPLATE_PARTIAL_DEPTH)
+        return true;
+    struct overrides overrides = {node->children, place->name, place->overrides};
+    struct place inner = *place;
+    inner.name = node->target->name;
+    inner.depth++;
+    if (node->kind == TEMPLATE_PARENT)
+        inner.overrides = &overrides;
+    return check_nodes(check, node->target->children, &inner);
+}
+
+/* What fills the block, in the file that it stands in. */
+static bool check_block(struct check *check, const struct template_node *node,
+                        const struct place *place)
+{
+    struct place inner = *place;
+    const struct template_node *content = node;
+    if (place->depth == TEMPLATE_PARTIAL_DEPTH)
+        return true;
+    inner.depth++;
+    for (const struct overrides *at = place->overrides; at != NULL; at = at->outer) {
+        for (const struct template_node *child = at->blocks; child != NULL; child = child->next) {
+            if (child->kind == TEMPLATE_BLOCK && is_same_name(child, node)) {
+                content = child;
+                inner.name = at->name;
+            }
+        }
+    }
+    return check_nodes(check, content->children, &inner);
+}
+
+static bool check_node(struct check *check, const struct template_node *node,
+                       const struct place *place)
+{
+    char path[PATH_BYTES];
+    switch (node->kind) {
+    case TEMPLATE_VARIABLE:
+    case TEMPLATE_RAW:
+        if (node->part_count > 0 && !resolve(check, node, place->section, path))
+            return refuse(check, node, place);
+        return true;
+    case TEMPLATE_SECTION:
+    case TEMPLATE_INVERTED:
+        return check_section(check, node, place);
+    case TEMPLATE_PARTIAL:
+    case TEMPLATE_PARENT:
+        return check_included(check, node, place);
+    case TEMPLATE_BLOCK:
+        return check_block(check, node, place);
+    default:
+        return true;
+    }
+}
+
+/* Recursion is bounded by TEMPLATE_SECTION_DEPTH times TEMPLATE_PARTIAL_DEPTH. */
+static bool check_nodes(struct check *check, const struct template_node *node,
+                        const struct place *place)
+{
+    for (; node != NULL && check->steps_left > 0; node = node->next) {
+        check->steps_left--;
+        if (!check_node(check, node, place))
+            return false;
+    }
+    return true;
+}
+
+bool template_fields_check(const struct template_fields *fields, const struct template *template,
+                           struct error *error)
+{
+    struct check check = {fields, CHECK_STEPS, error};
+    struct place place = {.name = template->name};
+    return check_nodes(&check, template->children, &place);
+}

@@ -1,0 +1,22 @@
+/* The encodings of MIME: bytes that any mail system carries, from text as people write it. */
+#ifndef HANDBELL_MAIL_ENCODE_H
+#define HANDBELL_MAIL_ENCODE_H
+
+#include "worker/base/buf.h"
+
+/* Quoted-printable (RFC 2045 section 6.7): LF or CR LF becomes CR LF, lines end at 76 characters,
+ * blanks at a line's end are encoded, and the result ends with CR LF. False as buf_append. */
+bool mail_encode_quoted_printable(struct buf *out, const char *text, size_t size);
+
+/* Encoded-words (RFC 2047), UTF-8 in Q or B, whichever is shorter, separated by CR LF and a space;
+ * no word passes 75 characters nor cuts a character, no line passes 76. `column` is where the first
+ * word stands in its line. Returns the column behind the last word. `text` must be valid UTF-8.
+ * Usable in a Subject and in a display name (section 5, rules 1 and 3). */
+size_t mail_encode_words(struct buf *out, const char *text, size_t size, size_t column);
+
+/* A parameter of a header, with "; " or a folded line before it: name="value", or RFC 2231's
+ * name*=utf-8''... in numbered pieces where value is not plain ASCII or is long. `value` must be
+ * valid UTF-8 without controls. */
+bool mail_encode_parameter(struct buf *out, const char *name, const char *value);
+
+#endif
