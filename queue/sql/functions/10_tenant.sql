@@ -99,13 +99,16 @@ language sql stable as $$
     select left(nullif(current_setting(p_name, true), ''), p_limit)
 $$;
 
-create or replace function add_audit(p_tenant bigint, p_what text, p_ref text, p_keys text[])
+-- Who, when and why; evidence that came with the call stands as the reason.
+create or replace function add_audit(
+    p_tenant bigint, p_what text, p_ref text, p_keys text[], p_evidence text default null)
 returns void
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 begin
     insert into audit (tenant_id, login, actor, reason, what, ref, keys)
         values (p_tenant, session_user, stated_setting('handbell.actor', 200),
-                stated_setting('handbell.reason', 500), p_what, p_ref, coalesce(p_keys, '{}'));
+                coalesce(p_evidence, stated_setting('handbell.reason', 500)), p_what, p_ref,
+                coalesce(p_keys, '{}'));
 end $$;
 
 -- The counter's row stays locked until the end of the transaction: numbers become visible in their

@@ -15,12 +15,12 @@ begin
         return false;
     end if;
     perform refresh_ticks(p_tenant, p_person);
-    perform note_word(p_tenant, p_person, 'opt_out', p_topic, p_how);
+    perform note_word(p_tenant, p_person, 'opt_out', p_topic, p_how, p_evidence);
     return true;
 end $$;
 
 create or replace function clear_opt_out(
-    p_tenant bigint, p_person bigint, p_topic text, p_how text)
+    p_tenant bigint, p_person bigint, p_topic text, p_how text, p_evidence text)
 returns boolean
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 begin
@@ -31,20 +31,20 @@ begin
         return false;
     end if;
     perform refresh_ticks(p_tenant, p_person);
-    perform note_word(p_tenant, p_person, 'opt_in', p_topic, p_how);
+    perform note_word(p_tenant, p_person, 'opt_in', p_topic, p_how, p_evidence);
     return true;
 end $$;
 
 -- Both trails of a person's word: the numbered change and the audit.
 create or replace function note_word(
-    p_tenant bigint, p_person bigint, p_what text, p_topic text, p_how text)
+    p_tenant bigint, p_person bigint, p_what text, p_topic text, p_how text, p_evidence text)
 returns void
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 begin
     perform add_change(p_tenant, p_what, p_person, p_topic, p_how);
     perform add_audit(p_tenant, p_what,
         (select ref from person where tenant_id = p_tenant and person_id = p_person),
-        array_remove(array[p_topic], null));
+        array_remove(array[p_topic], null), p_evidence);
 end $$;
 
 -- The person whom a call of the portal names.
@@ -104,25 +104,26 @@ declare
 begin
     perform check_topic('opt_in', p_person, p_topic);
     perform check_evidence('opt_in', p_person, p_evidence);
-    return case when clear_opt_out(v_tenant, v_person, p_topic, 'portal')
+    return case when clear_opt_out(v_tenant, v_person, p_topic, 'portal', p_evidence)
                 then 'changed' else 'unchanged' end;
 end $$;
 
 -- GDPR article 18: a restricted person gets no mail at all; the record stays as it is.
 create or replace function set_restriction(
-    p_tenant bigint, p_function text, p_person text, p_is_restricted boolean)
+    p_tenant bigint, p_function text, p_person text, p_is_restricted boolean, p_evidence text)
 returns text
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
     v_person bigint := person_id_for(p_tenant, p_function, p_person);
 begin
+    perform check_evidence(p_function, p_person, p_evidence);
     update person set is_restricted = p_is_restricted
         where tenant_id = p_tenant and person_id = v_person and is_restricted <> p_is_restricted;
     if not found then
         return 'unchanged';
     end if;
     perform refresh_ticks(p_tenant, v_person);
-    perform note_word(p_tenant, v_person, p_function, null, 'portal');
+    perform note_word(p_tenant, v_person, p_function, null, 'portal', p_evidence);
     return 'changed';
 end $$;
 
@@ -131,8 +132,8 @@ create or replace function restrict_person(
 returns text
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 begin
-    perform check_evidence('restrict_person', null, p_evidence);
-    return set_restriction(tenant_to_change(p_tenant), 'restrict_person', p_person, true);
+    return set_restriction(tenant_to_change(p_tenant), 'restrict_person', p_person, true,
+                           p_evidence);
 end $$;
 
 create or replace function unrestrict_person(
@@ -140,8 +141,8 @@ create or replace function unrestrict_person(
 returns text
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 begin
-    perform check_evidence('unrestrict_person', null, p_evidence);
-    return set_restriction(tenant_to_change(p_tenant), 'unrestrict_person', p_person, false);
+    return set_restriction(tenant_to_change(p_tenant), 'unrestrict_person', p_person,
+                           false, p_evidence);
 end $$;
 
 -- How a dead address is kept: so that the table of them can be read without learning one.
@@ -165,6 +166,6 @@ begin
     if not found then
         return 'unchanged';
     end if;
-    perform note_word(v_tenant, v_person, 'lift_suppression', null, 'portal');
+    perform note_word(v_tenant, v_person, 'lift_suppression', null, 'portal', p_evidence);
     return 'changed';
 end $$;

@@ -1,0 +1,162 @@
+-- Establishments and categories, and how refs in facts are found. What put_* of 20_put_tenant.sql and
+-- put_many call; the tenant and the login are checked by then.
+
+create or replace function store_establishment(p_tenant bigint, p_ref text, p_facts jsonb)
+returns text
+language plpgsql as $$
+declare
+    v_facts jsonb := check_facts('put_establishment', 'establishment', p_ref, p_facts);
+    v_old establishment;
+    v_new establishment;
+    v_as_of timestamptz;
+    v_changed text[];
+begin
+    loop
+        select * into v_old from establishment
+            where tenant_id = p_tenant and ref = p_ref for no key update;
+        exit when found;
+        v_new := jsonb_populate_record(null::establishment,
+                                       contract_standard('establishment') || v_facts);
+        insert into establishment (tenant_id, ref, name, urgent_email, status, as_of)
+            values (p_tenant, p_ref, v_new.name, v_new.urgent_email, v_new.status,
+                    stated_as_of('put_establishment', p_ref, v_facts))
+            on conflict (tenant_id, ref) do nothing;
+        if found then
+            perform add_audit(p_tenant, 'put_establishment', p_ref, stated_keys(v_facts));
+            return 'created';
+        end if;
+    end loop;
+    v_as_of := stated_as_of('put_establishment', p_ref, v_facts);
+    if v_as_of < v_old.as_of then
+        return 'stale';
+    end if;
+    v_new := jsonb_populate_record(v_old, v_facts);
+    v_changed := changed_columns(to_jsonb(v_old), to_jsonb(v_new));
+    if v_changed <> '{}' or v_facts ? 'as_of' then
+        update establishment
+            set name = v_new.name, urgent_email = v_new.urgent_email, status = v_new.status,
+                as_of = v_as_of
+            where tenant_id = p_tenant and establishment_id = v_old.establishment_id;
+    end if;
+    if v_changed = '{}' then
+        return 'unchanged';
+    end if;
+    perform add_audit(p_tenant, 'put_establishment', p_ref, v_changed);
+    return 'changed';
+end $$;
+
+create or replace function store_category(p_tenant bigint, p_ref text, p_facts jsonb) returns text
+language plpgsql as $$
+declare
+    v_facts jsonb := check_facts('put_category', 'category', p_ref, p_facts);
+    v_old category;
+    v_new category;
+    v_as_of timestamptz;
+    v_changed text[];
+begin
+    loop
+        select * into v_old from category
+            where tenant_id = p_tenant and ref = p_ref for no key update;
+        exit when found;
+        v_new := jsonb_populate_record(null::category, contract_standard('category') || v_facts);
+        if v_new.kind is null then
+            perform refuse('HB001', 'put_category', p_ref, 'kind', 'must be given at first sight');
+        end if;
+        insert into category (tenant_id, ref, kind, name, status, as_of)
+            values (p_tenant, p_ref, v_new.kind, v_new.name, v_new.status,
+                    stated_as_of('put_category', p_ref, v_facts))
+            on conflict (tenant_id, ref) do nothing;
+        if found then
+            perform add_audit(p_tenant, 'put_category', p_ref, stated_keys(v_facts));
+            return 'created';
+        end if;
+    end loop;
+    v_as_of := stated_as_of('put_category', p_ref, v_facts);
+    if v_as_of < v_old.as_of then
+        return 'stale';
+    end if;
+    v_new := jsonb_populate_record(v_old, v_facts);
+    v_changed := changed_columns(to_jsonb(v_old), to_jsonb(v_new));
+    if v_changed <> '{}' or v_facts ? 'as_of' then
+        update category
+            set kind = v_new.kind, name = v_new.name, status = v_new.status, as_of = v_as_of
+            where tenant_id = p_tenant and category_id = v_old.category_id;
+    end if;
+    if v_changed = '{}' then
+        return 'unchanged';
+    end if;
+    perform add_audit(p_tenant, 'put_category', p_ref, v_changed);
+    return 'changed';
+end $$;
+
+-- The keys that were stated about something new.
+create or replace function stated_keys(p_facts jsonb) returns text[]
+language sql immutable parallel safe as $$
+    select array(select k from jsonb_object_keys(p_facts) k where k not in ('as_of', 'quiet')
+                 order by k)
+$$;
+
+create or replace function texts_of(p_list jsonb) returns text[]
+language sql immutable parallel safe as $$
+    select array(select distinct e from jsonb_array_elements_text(p_list) e)
+$$;
+
+-- Complains of the first ref that was not found among p_known.
+create or replace function refuse_missing(
+    p_function text, p_ref text, p_key text, p_what text, p_wanted text[], p_known text[])
+returns void
+language plpgsql as $$
+begin
+    perform refuse('HB002', p_function, p_ref, p_key, 'no ' || p_what || ' has the ref "'
+        || (select min(w collate "C") from unnest(p_wanted) w where w <> all (p_known)) || '"');
+end $$;
+
+create or replace function category_ids(
+    p_tenant bigint, p_function text, p_ref text, p_key text, p_list jsonb)
+returns bigint[]
+language plpgsql as $$
+declare
+    v_wanted text[] := texts_of(p_list);
+    v_ids bigint[] := array(select category_id from category
+        where tenant_id = p_tenant and ref = any (v_wanted) order by category_id);
+begin
+    if cardinality(v_ids) < cardinality(v_wanted) then
+        perform refuse_missing(p_function, p_ref, p_key, 'category', v_wanted, array(
+            select ref from category where tenant_id = p_tenant and ref = any (v_wanted)));
+    end if;
+    return v_ids;
+end $$;
+
+create or replace function establishment_ids(
+    p_tenant bigint, p_function text, p_ref text, p_key text, p_list jsonb)
+returns bigint[]
+language plpgsql as $$
+declare
+    v_wanted text[] := texts_of(p_list);
+    v_ids bigint[] := array(select establishment_id from establishment
+        where tenant_id = p_tenant and ref = any (v_wanted) order by establishment_id);
+begin
+    if cardinality(v_ids) < cardinality(v_wanted) then
+        perform refuse_missing(p_function, p_ref, p_key, 'establishment', v_wanted, array(
+            select ref from establishment where tenant_id = p_tenant and ref = any (v_wanted)));
+    end if;
+    return v_ids;
+end $$;
+
+create or replace function person_ids(
+    p_tenant bigint, p_function text, p_ref text, p_key text, p_list jsonb)
+returns bigint[]
+language plpgsql as $$
+declare
+    v_wanted text[] := texts_of(p_list);
+    v_ids bigint[] := array(select person_id from person
+        where tenant_id = p_tenant and ref = any (v_wanted) and status <> 'removed'
+        order by person_id);
+begin
+    if cardinality(v_ids) < cardinality(v_wanted) then
+        perform refuse_missing(p_function, p_ref, p_key, 'person', v_wanted, array(
+            select ref from person
+            where tenant_id = p_tenant and ref = any (v_wanted) and status <> 'removed'));
+    end if;
+    return v_ids;
+end $$;
