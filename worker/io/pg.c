@@ -7,6 +7,7 @@
 #include "worker/io/loop.h"
 #include "worker/io/pg_calls.h"
 #include "worker/io/pg_connection.h"
+#include "worker/io/pg_session.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@
 #include <sysexits.h>
 
 enum {
-    OLDEST_SERVER = 150000,
     BACKOFF_BASE_MS = 100,
     BACKOFF_CAP_MS = 5000,
     STABLE_AFTER_MS = 10000, /* a connection that lived as long starts the back-off anew */
@@ -47,18 +47,6 @@ struct pg {
     enum pg_phase phase;
     bool is_broken; /* found out in pg_call; `defer` will act on it */
     bool is_freed;
-};
-
-static const struct pg_statement session_statement = {
-    "pg_session",
-    "select pg_catalog.pg_backend_pid(),"
-    " pg_catalog.set_config('search_path', 'handbell, pg_temp', false),"
-    " pg_catalog.set_config('TimeZone', 'UTC', false),"
-    " pg_catalog.set_config('statement_timeout', $1, false),"
-    " pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', false),"
-    " pg_catalog.set_config('client_connection_check_interval', '2s', false),"
-    " pg_catalog.set_config('jit', 'off', false)",
-    1,
 };
 
 static void connection_begin(struct pg *pg);
@@ -207,12 +195,11 @@ static void session_done(void *context, const struct pg_result *result)
     uint64_t deadline_ms = loop_now_ms(pg->loop) + pg->options.connect_timeout_ms;
     if (pg->is_freed || result->kind == PG_RESULT_LOST || result->kind == PG_RESULT_UNSENT)
         return;
+    const char *unfit = pg_session_unfit(pg->connection, result);
     if (result->kind == PG_RESULT_REFUSED)
         connection_give_up(pg, PG_STATE_DOWN, result->text);
-    else if (pg_result_integer(result, 0, 0) != pg_connection_process(pg->connection))
-        connection_give_up(pg, PG_STATE_UNFIT,
-                           "a connection pooler answered: session locks and notifications need a "
-                           "connection to PostgreSQL itself");
+    else if (unfit != NULL)
+        connection_give_up(pg, PG_STATE_UNFIT, unfit);
     else if (pg->options.first == NULL)
         connection_came_up(pg);
     else if (!call_send(pg, pg->options.first, NULL, deadline_ms, first_done, pg))
@@ -227,13 +214,14 @@ static void connection_set_up(struct pg *pg)
     snprintf(timeout, sizeof timeout, "%" PRIu32, pg->options.call_timeout_ms);
     pg->phase = PG_PHASE_SETTING_UP;
     loop_timer_stop(pg->timer);
-    if (pg_connection_server_version(pg->connection) < OLDEST_SERVER)
-        connection_give_up(pg, PG_STATE_UNFIT, "the server is older than PostgreSQL 15");
+    const char *unfit = pg_session_unfit(pg->connection, NULL);
+    if (unfit != NULL)
+        connection_give_up(pg, PG_STATE_UNFIT, unfit);
     else if (!pg_connection_begin_pipeline(pg->connection))
         connection_give_up(pg, PG_STATE_DOWN, pg_connection_reason(pg->connection));
     else if (!poll_renew(pg, LOOP_READABLE))
         connection_give_up(pg, PG_STATE_DOWN, "the socket cannot be watched");
-    else if (!call_send(pg, &session_statement, parameters, deadline_ms, session_done, pg))
+    else if (!call_send(pg, &pg_session_statement, parameters, deadline_ms, session_done, pg))
         connection_give_up(pg, PG_STATE_DOWN, "no memory for a connection");
 }
 

@@ -202,6 +202,8 @@ static void result_explain(struct pg_result *result, const PGresult *rows)
 {
     const char *sqlstate = PQresultErrorField(rows, PG_DIAG_SQLSTATE);
     const char *text = PQresultErrorField(rows, PG_DIAG_MESSAGE_PRIMARY);
+    const char *position = PQresultErrorField(rows, PG_DIAG_STATEMENT_POSITION);
+    result->position = position ? (unsigned)strtoul(position, NULL, 10) : 0;
     snprintf(result->sqlstate, sizeof result->sqlstate, "%s", sqlstate ? sqlstate : "");
     if (strncmp(result->sqlstate, "22", 2) == 0)
         text = "a value that the database does not take";

@@ -19,11 +19,14 @@ struct pg_rows; /* opaque: libpq's PGresult */
 
 /* `sqlstate` ("HB002", "57014"; "" where none came) and `text` say why a statement was refused or
  * lost. `text` is the server's first line alone: its DETAIL, CONTEXT and any text of class 22
- * (data exception), which may quote values, are left out. `rows` is NULL but for PG_RESULT_ROWS. */
+ * (data exception), which may quote values, are left out. `rows` is NULL but for PG_RESULT_ROWS.
+ * `position` is the character, from 1, at which the server stopped reading the statement; 0 where
+ * it read all. */
 struct pg_result {
     enum pg_result_kind kind;
     char sqlstate[PG_SQLSTATE_BYTES];
     char text[PG_TEXT_BYTES];
+    unsigned position;
     const struct pg_rows *rows;
 };
 

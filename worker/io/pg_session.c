@@ -1,0 +1,28 @@
+/* The first words of a session, and whether the other side can be what we need. */
+#include "worker/io/pg_session.h"
+
+enum { OLDEST_SERVER = 150000 };
+
+const struct pg_statement pg_session_statement = {
+    "pg_session",
+    "select pg_catalog.pg_backend_pid(),"
+    " pg_catalog.set_config('search_path', 'handbell, pg_temp', false),"
+    " pg_catalog.set_config('TimeZone', 'UTC', false),"
+    " pg_catalog.set_config('statement_timeout', $1, false),"
+    " pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', false),"
+    " pg_catalog.set_config('client_connection_check_interval', '2s', false),"
+    " pg_catalog.set_config('jit', 'off', false)",
+    1,
+};
+
+/* A pooler hands its clients a process number of its own making, not the server's. */
+const char *pg_session_unfit(const struct pg_connection *connection, const struct pg_result *result)
+{
+    if (pg_connection_server_version(connection) < OLDEST_SERVER)
+        return "the server is older than PostgreSQL 15";
+    if (result != NULL && pg_result_rows(result) == 1 &&
+        pg_result_integer(result, 0, 0) != pg_connection_process(connection))
+        return "a connection pooler answered: session locks and notifications need a connection "
+               "to PostgreSQL itself";
+    return NULL;
+}
