@@ -16,6 +16,7 @@
 enum { SET_ARENA_BYTES = 256 * 1024 * 1024, FIELDS_FILE_BYTES = 64 * 1024 };
 
 static const char partials_name[] = "partials";
+static const char pages_name[] = "pages"; /* of the web (worker/flow/pages.c): no mails */
 
 const struct setting template_settings[] = {
     {"templates", "dir", SETTING_PATH, "", 1, PATH_MAX - 1, HANDBELL_DATA_DIR "/templates",
@@ -209,7 +210,7 @@ static bool kind_add(struct template_set *set, const char *directory, const char
 {
     char folder[PATH_MAX];
     struct stat status;
-    if (strcmp(name, partials_name) == 0)
+    if (strcmp(name, partials_name) == 0 || strcmp(name, pages_name) == 0)
         return true;
     if (!path_join(folder, directory, name, error))
         return false;

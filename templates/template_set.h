@@ -4,7 +4,8 @@
  *   DIRECTORY/partials/NAME.mustache (reached from any kind as {{>NAME}} or {{<NAME}}), fields
  *
  * `partials/fields` declares what every kind has; KIND/fields what that kind has besides. Names are
- * a-z, 0-9 and '_'. Anything else in DIRECTORY that is no folder is left alone. */
+ * a-z, 0-9 and '_'. Anything else in DIRECTORY that is no folder is left alone, and so is
+ * DIRECTORY/pages. */
 #ifndef HANDBELL_TEMPLATES_TEMPLATE_SET_H
 #define HANDBELL_TEMPLATES_TEMPLATE_SET_H
 
