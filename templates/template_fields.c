@@ -125,10 +125,9 @@ static size_t smallest(size_t a, size_t b, size_t c)
 }
 
 /* Levenshtein's distance; both at most TEMPLATE_NAME_BYTES. */
-static size_t distance(const char *a, const char *b)
+static size_t distance(const char *a, const char *b, size_t b_size)
 {
     size_t row[TEMPLATE_NAME_BYTES + 1];
-    size_t b_size = strlen(b);
     for (size_t j = 0; j <= b_size; j++)
         row[j] = j;
     for (size_t i = 0; a[i] != '\0'; i++) {
@@ -143,33 +142,42 @@ static size_t distance(const char *a, const char *b)
     return row[b_size];
 }
 
-/* Nearest to what was written, or to its end: inside {{#course}} "titel" means "course.title". */
-static const char *nearest(const struct template_fields *fields, const char *written)
+/* The declared name that is nearest to what was written, as the first `size` bytes of `name`. */
+struct nearest {
+    const char *name;
+    size_t size;
+    size_t distance;
+};
+
+/* Inside {{#course}} "titel" means "course.title", and "cuorse" means "course": so each run of a
+ * name's parts is compared. */
+static void compare_runs(struct nearest *nearest, const char *name, const char *written)
 {
-    const char *best = "";
-    size_t least = SIZE_MAX;
-    for (size_t i = 0; i < fields->count; i++) {
-        for (const char *tail = fields->names[i]; tail != NULL;) {
-            size_t far = distance(written, tail);
-            if (far < least) {
-                least = far;
-                best = fields->names[i];
-            }
-            tail = strchr(tail, '.');
-            if (tail != NULL)
-                tail++;
+    for (const char *start = name; start != NULL;) {
+        for (const char *end = start; *end != '\0';) {
+            end += 1 + strcspn(end + 1, ".");
+            size_t far = distance(written, start, (size_t)(end - start));
+            if (far < nearest->distance)
+                *nearest = (struct nearest){name, (size_t)(end - name), far};
         }
+        start = strchr(start, '.');
+        if (start != NULL)
+            start++;
     }
-    return best;
 }
 
 static bool refuse(const struct check *check, const struct template_node *node,
                    const struct place *place)
 {
-    const char *best = nearest(check->fields, node->text);
-    return error_set(check->error, EX_CONFIG, "%s: line %u: unknown field \"%s\"%s%s%s",
-                     place->name, node->line, node->text, *best ? "; nearest is \"" : "", best,
-                     *best ? "\"" : "");
+    struct nearest nearest = {.distance = SIZE_MAX};
+    for (size_t i = 0; i < check->fields->count; i++)
+        compare_runs(&nearest, check->fields->names[i], node->text);
+    if (nearest.name == NULL)
+        return error_set(check->error, EX_CONFIG, "%s: line %u: unknown field \"%s\"", place->name,
+                         node->line, node->text);
+    return error_set(check->error, EX_CONFIG,
+                     "%s: line %u: unknown field \"%s\"; nearest is \"%.*s\"", place->name,
+                     node->line, node->text, (int)nearest.size, nearest.name);
 }
 
 static bool check_section(struct check *check, const struct template_node *node,

@@ -15,6 +15,14 @@ static bool has_text(const struct json *object, const char *key)
     return json_find_text(object, key)[0] != '\0';
 }
 
+/* Who the mail is to: a person, or an establishment's named contact. */
+static const struct json *recipient_of(const struct json *message)
+{
+    const struct json *person = json_find(message, "person");
+    bool is_person = json_kind_of(person) == JSON_KIND_OBJECT;
+    return is_person ? person : json_find(message, "establishment");
+}
+
 /* What the recipient is called: as they wish, else by their names, else by the establishment's. */
 static void add_names(struct context_builder *context, const struct json *person)
 {
@@ -127,7 +135,7 @@ static void add_courses(struct context_builder *context, const struct mail_conte
 
 struct json *mail_context_message(const struct mail_context_input *input)
 {
-    const struct json *person = json_find(input->message, "person");
+    const struct json *person = recipient_of(input->message);
     struct context_builder context;
     context_build_start(&context);
     add_names(&context, person);

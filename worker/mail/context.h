@@ -38,6 +38,7 @@ struct mail_context_input {
     const struct json *tenant_view;  /* by mail_context_tenant; may be NULL */
     const struct json *course_views; /* by mail_context_courses; may be NULL */
     /* {"id","kind","person":{"email","first_name","last_name","display_name","language"},
+     * "establishment":{"name"} (in the place of a person),
      * "courses":[ids],"matched":{"id":[category names]},"booking":{"ref","status","online_url"},
      * "roles":{"delegate","booker","tutor","provider","booked_for":[names]}} */
     const struct json *message;

@@ -1,0 +1,228 @@
+/* Proves the engine's limits, its errors, and that values never become structure. */
+#include "templates/template.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct arena arena;
+    struct buf out;
+    struct error error;
+};
+
+static int fixture_make(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    arena_init(&fixture->arena, 64 << 20);
+    buf_init(&fixture->out, 100000);
+    *state = fixture;
+    return 0;
+}
+
+static int fixture_free(void **state)
+{
+    struct fixture *fixture = *state;
+    arena_free(&fixture->arena);
+    buf_free(&fixture->out);
+    free(fixture);
+    return 0;
+}
+
+static struct template *compile(struct fixture *fixture, const char *source)
+{
+    return template_compile(&fixture->arena, "mail", source, strlen(source), &fixture->error);
+}
+
+static bool render(struct fixture *fixture, const char *source, const char *context,
+                   enum template_escape escape)
+{
+    struct template *template = compile(fixture, source);
+    assert_non_null(template);
+    struct json *json = json_parse(context, strlen(context), NULL);
+    assert_non_null(json);
+    const struct json *stack[] = {json};
+    buf_reset(&fixture->out);
+    bool is_done = template_render(template, stack, 1, escape, &fixture->out);
+    json_free(json);
+    return is_done;
+}
+
+static void each_escape_makes_its_output_safe(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char context[] = "{\"x\":\"<b>'a'\\r\\n\\u2028Bcc: y\\u0000\\u202e&\\t{{x}}%s\"}";
+    assert_true(render(fixture, "{{x}}", context, TEMPLATE_ESCAPE_HTML));
+    assert_string_equal(fixture->out.data, "&lt;b&gt;&#39;a&#39;\n\nBcc: y&amp;\t{{x}}%s");
+    assert_true(render(fixture, "{{x}}|{{{x}}}", context, TEMPLATE_ESCAPE_TEXT));
+    assert_string_equal(fixture->out.data, "<b>'a'\n\nBcc: y&\t{{x}}%s|<b>'a'\n\nBcc: y&\t{{x}}%s");
+    assert_true(render(fixture, "A\n{{{x}}}\r\n", context, TEMPLATE_ESCAPE_HEADER));
+    assert_string_equal(fixture->out.data, "A <b>'a' Bcc: y & {{x}}%s");
+}
+
+static void an_empty_text_counts_as_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char source[] = "{{#a}}yes{{/a}}{{^a}}no{{/a}}";
+    assert_true(render(fixture, source, "{\"a\":\"\"}", TEMPLATE_ESCAPE_TEXT));
+    assert_string_equal(fixture->out.data, "no");
+    assert_true(render(fixture, source, "{\"a\":0}", TEMPLATE_ESCAPE_TEXT));
+    assert_string_equal(fixture->out.data, "yes");
+}
+
+static void the_innermost_context_is_asked_first(void **state)
+{
+    struct fixture *fixture = *state;
+    struct template *template = compile(fixture, "{{a}}{{b}}{{c}}");
+    struct json *outer = json_parse("{\"a\":1,\"b\":2}", 13, NULL);
+    struct json *inner = json_parse("{\"b\":3,\"c\":4}", 13, NULL);
+    const struct json *stack[] = {outer, inner};
+    assert_true(template_render(template, stack, 2, TEMPLATE_ESCAPE_TEXT, &fixture->out));
+    assert_string_equal(fixture->out.data, "134");
+    json_free(outer);
+    json_free(inner);
+}
+
+static void a_malformed_template_is_refused_with_its_line(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *source;
+        const char *problem;
+    } rows[] = {
+        {"a\n{{b", "mail: line 2: a tag that is not closed"},
+        {"{{", "mail: line 1: a tag that is not closed"},
+        {"{{{b}}", "mail: line 1: a tag that is not closed"},
+        {"{{=<% %>", "mail: line 1: a tag that is not closed"},
+        {"{{=<%=}}", "mail: line 1: delimiters must be two words without '='"},
+        {"\n\n{{#a}}", "mail: line 3: \"a\" is never closed"},
+        {"{{#a}}\n{{/b}}", "mail: line 2: closes \"b\" where \"a\" of line 1 is open"},
+        {"{{/a}}", "mail: line 1: closes \"a\", which is not open"},
+        {"{{}}", "mail: line 1: a tag without a name"},
+        {"{{a b}}", "mail: line 1: a tag without a name"},
+        {"{{a..b}}", "mail: line 1: a tag without a name"},
+        {"{{.a}}", "mail: line 1: a tag without a name"},
+        {"{{a.}}", "mail: line 1: a tag without a name"},
+        {"{{> .}}", "mail: line 1: a tag without a name"},
+        {"{{!\n\n}}\n{{a|b}}", "mail: line 4: a tag without a name"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_null(compile(fixture, rows[i].source));
+        assert_ptr_equal(strstr(fixture->error.text, rows[i].problem), fixture->error.text);
+    }
+}
+
+static void a_template_past_its_size_or_depth_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    static char large[TEMPLATE_SOURCE_BYTES + 1];
+    memset(large, 'a', sizeof(large));
+    assert_null(template_compile(&fixture->arena, "mail", large, sizeof(large), &fixture->error));
+    assert_non_null(strstr(fixture->error.text, "larger than"));
+    assert_non_null(
+        template_compile(&fixture->arena, "mail", large, sizeof(large) - 1, &fixture->error));
+    char nested[33 * 12 + 1] = "";
+    for (int i = 0; i < 32; i++)
+        strcat(nested, "{{#a}}");
+    for (int i = 0; i < 32; i++)
+        strcat(nested, "{{/a}}");
+    assert_non_null(compile(fixture, nested));
+    nested[0] = '\0';
+    for (int i = 0; i < 33; i++)
+        strcat(nested, "{{#a}}");
+    assert_null(compile(fixture, nested));
+    assert_non_null(strstr(fixture->error.text, "nested deeper than 32"));
+    memset(large, 'n', TEMPLATE_NAME_BYTES + 5);
+    memcpy(large, "{{", 2);
+    memcpy(large + TEMPLATE_NAME_BYTES + 3, "}}", 3);
+    assert_null(compile(fixture, large));
+}
+
+static const struct template *find_self(void *context, const char *name)
+{
+    return strcmp(name, "self") == 0 ? context : NULL;
+}
+
+static void what_includes_itself_for_ever_fails_and_leaves_no_trace(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const sources[] = {
+        "x{{>self}}",
+        "{{<self}}{{/self}}",
+        "{{>self}}{{>self}}{{>self}}{{>self}}{{>self}}{{>self}}{{>self}}{{>self}}",
+        "{{<self}}{{$a}}{{$a}}{{/a}}{{/a}}{{/self}}{{$a}}{{/a}}",
+    };
+    struct json *json = json_parse("{}", 2, NULL);
+    const struct json *stack[] = {json};
+    buf_append_text(&fixture->out, "before");
+    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+        struct template *template = compile(fixture, sources[i]);
+        assert_true(template_link(template, find_self, template, true, &fixture->error));
+        assert_false(template_render(template, stack, 1, TEMPLATE_ESCAPE_TEXT, &fixture->out));
+        assert_string_equal(fixture->out.data, "before");
+    }
+    json_free(json);
+}
+
+static void a_partial_that_is_missing_is_an_error_when_strict(void **state)
+{
+    struct fixture *fixture = *state;
+    struct template *template = compile(fixture, "\n{{#a}}\n{{>footer}}\n{{/a}}");
+    assert_false(template_link(template, find_self, NULL, true, &fixture->error));
+    assert_string_equal(fixture->error.text, "mail: line 3: no partial \"footer\"");
+    assert_true(template_link(template, find_self, NULL, false, &fixture->error));
+}
+
+static void output_past_the_ceiling_fails_and_leaves_no_trace(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buf small;
+    buf_init(&small, 10);
+    struct template *template = compile(fixture, "{{#a}}12345{{/a}}");
+    static const enum template_escape escapes[] = {TEMPLATE_ESCAPE_TEXT, TEMPLATE_ESCAPE_HTML,
+                                                   TEMPLATE_ESCAPE_HEADER};
+    for (size_t i = 0; i < 3; i++) {
+        struct json *fits = json_parse("{\"a\":[1,2]}", 11, NULL);
+        struct json *large = json_parse("{\"a\":[1,2,3]}", 13, NULL);
+        const struct json *stack[] = {large};
+        assert_false(template_render(template, stack, 1, escapes[i], &small));
+        assert_int_equal(small.size, 0);
+        buf_reset(&small);
+        stack[0] = fits;
+        assert_true(template_render(template, stack, 1, escapes[i], &small));
+        assert_string_equal(small.data, "1234512345");
+        buf_reset(&small);
+        json_free(fits);
+        json_free(large);
+    }
+    buf_free(&small);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_escape_makes_its_output_safe, fixture_make,
+                                        fixture_free),
+        cmocka_unit_test_setup_teardown(an_empty_text_counts_as_nothing, fixture_make,
+                                        fixture_free),
+        cmocka_unit_test_setup_teardown(the_innermost_context_is_asked_first, fixture_make,
+                                        fixture_free),
+        cmocka_unit_test_setup_teardown(a_malformed_template_is_refused_with_its_line, fixture_make,
+                                        fixture_free),
+        cmocka_unit_test_setup_teardown(a_template_past_its_size_or_depth_is_refused, fixture_make,
+                                        fixture_free),
+        cmocka_unit_test_setup_teardown(what_includes_itself_for_ever_fails_and_leaves_no_trace,
+                                        fixture_make, fixture_free),
+        cmocka_unit_test_setup_teardown(a_partial_that_is_missing_is_an_error_when_strict,
+                                        fixture_make, fixture_free),
+        cmocka_unit_test_setup_teardown(output_past_the_ceiling_fails_and_leaves_no_trace,
+                                        fixture_make, fixture_free),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

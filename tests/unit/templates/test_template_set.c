@@ -1,0 +1,223 @@
+/* Proves that a folder of templates is loaded whole or refused with file, line and the nearest
+ * name, and that our own templates load. */
+#include "templates/template_set.h"
+
+#include <ftw.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct folder {
+    char path[64];
+};
+
+static void put(const struct folder *folder, const char *name, const char *text)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder->path, name);
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(path, 0700);
+        *slash = '/';
+    }
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void take(const struct folder *folder, const char *name)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder->path, name);
+    assert_int_equal(remove(path), 0);
+}
+
+static int folder_make(void **state)
+{
+    struct folder *folder = calloc(1, sizeof(*folder));
+    assert_non_null(folder);
+    strcpy(folder->path, "/tmp/handbell-templates-XXXXXX");
+    assert_non_null(mkdtemp(folder->path));
+    put(folder, "partials/fields", "# all\nname\ntenant.name\n");
+    put(folder, "partials/page.mustache", "<{{$body}}{{/body}}{{>foot}}>");
+    put(folder, "partials/foot.mustache", " by {{tenant.name}}");
+    put(folder, "alert/fields", "\ncourses.title\n");
+    put(folder, "alert/subject.mustache", "For {{name}}\n");
+    put(folder, "alert/text.mustache", "{{#courses}}{{title}} {{/courses}}");
+    put(folder, "alert/html.mustache", "{{<page}}{{$body}}{{name}}{{/body}}{{/page}}");
+    put(folder, "README", "no folder: left alone");
+    *state = folder;
+    return 0;
+}
+
+static int visit(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void)status;
+    (void)type;
+    (void)place;
+    return remove(path);
+}
+
+static int folder_remove(void **state)
+{
+    struct folder *folder = *state;
+    assert_int_equal(nftw(folder->path, visit, 8, FTW_DEPTH | FTW_PHYS), 0);
+    free(folder);
+    return 0;
+}
+
+static void render(const struct template *template, enum template_escape escape,
+                   const char *expected)
+{
+    static const char facts[] =
+        "{\"name\":\"<A>\",\"tenant\":{\"name\":\"T\"},\"courses\":[{\"title\":\"x\"}]}";
+    struct json *json = json_parse(facts, strlen(facts), NULL);
+    const struct json *stack[] = {json};
+    struct buf out;
+    buf_init(&out, 1000);
+    assert_true(template_render(template, stack, 1, escape, &out));
+    assert_string_equal(out.data, expected);
+    buf_free(&out);
+    json_free(json);
+}
+
+static void a_folder_becomes_kinds_with_their_partials(void **state)
+{
+    const struct folder *folder = *state;
+    struct error error = {0};
+    put(folder, "zebra/fields", "");
+    put(folder, "zebra/subject.mustache", "");
+    put(folder, "zebra/text.mustache", "");
+    put(folder, "zebra/html.mustache", "");
+    struct template_set *set = template_set_load(folder->path, &error);
+    if (set == NULL)
+        fail_msg("%s", error.text);
+    assert_int_equal(template_set_count(set), 2);
+    const struct template_kind *kind = template_set_find(set, "alert");
+    assert_ptr_equal(kind, template_set_at(set, 0));
+    assert_string_equal(template_set_at(set, 1)->name, "zebra");
+    assert_null(template_set_find(set, "partials"));
+    assert_null(template_set_find(set, "aler"));
+    render(kind->subject, TEMPLATE_ESCAPE_HEADER, "For <A>");
+    render(kind->text, TEMPLATE_ESCAPE_TEXT, "x ");
+    render(kind->html, TEMPLATE_ESCAPE_HTML, "<&lt;A&gt; by T>");
+    template_set_free(set);
+}
+
+static void a_mistake_stops_the_load_with_file_line_and_nearest_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file;
+        const char *text;
+        const char *problem;
+    } rows[] = {
+        {"alert/text.mustache", "{{#courses}}\n{{titel}}{{/courses}}",
+         "alert/text.mustache: line 2: unknown field \"titel\"; nearest is \"courses.title\""},
+        {"alert/text.mustache", "{{title}}", "unknown field \"title\""},
+        {"alert/text.mustache", "{{#course}}{{/course}}", "nearest is \"courses\""},
+        {"alert/text.mustache", "{{^nam}}{{/nam}}", "nearest is \"name\""},
+        {"alert/text.mustache", "{{tenant.nme}}", "nearest is \"tenant.name\""},
+        {"alert/html.mustache", "{{<page}}{{$body}}\n{{nme}}{{/body}}{{/page}}",
+         "alert/html.mustache: line 2: unknown field \"nme\""},
+        {"alert/html.mustache", "{{<page}}{{$boddy}}{{/boddy}}{{/page}}",
+         "alert/html.mustache: line 1: \"page\" has no block \"boddy\""},
+        {"alert/html.mustache", "{{>fot}}", "alert/html.mustache: line 1: no partial \"fot\""},
+        {"partials/foot.mustache", "\n{{tennant.name}}",
+         "partials/foot.mustache: line 2: unknown field \"tennant.name\""},
+        {"partials/foot.mustache", "{{#a}}", "partials/foot.mustache: line 1: \"a\" is never"},
+        {"alert/fields", "title\ntwo words\n", "alert/fields: line 2: not a name"},
+        {"alert/fields", "a..b\n", "alert/fields: line 1: not a name"},
+        {"Big/fields", "", "Big: a kind's name is of a-z"},
+        {"partials/Big.mustache", "", "Big.mustache: a partial's name is of a-z"},
+        {"empty/fields", "", "empty/subject.mustache: No such file"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        void *fresh = NULL;
+        folder_make(&fresh);
+        struct error error = {0};
+        put(fresh, rows[i].file, rows[i].text);
+        struct template_set *set = template_set_load(((struct folder *)fresh)->path, &error);
+        if (set != NULL || strstr(error.text, rows[i].problem) == NULL)
+            fail_msg("row %zu: %s", i, error.text);
+        folder_remove(&fresh);
+    }
+}
+
+static void a_missing_part_is_named(void **state)
+{
+    const struct folder *folder = *state;
+    struct error error = {0};
+    take(folder, "alert/html.mustache");
+    assert_null(template_set_load(folder->path, &error));
+    assert_non_null(strstr(error.text, "alert/html.mustache: No such file"));
+    assert_null(template_set_load("/nonexistent", &error));
+    assert_non_null(strstr(error.text, "/nonexistent/partials/fields: No such file"));
+}
+
+static void a_failed_reload_keeps_what_was_there(void **state)
+{
+    const struct folder *folder = *state;
+    struct error error = {0};
+    struct template_set *set = template_set_load(folder->path, &error);
+    assert_non_null(set);
+    put(folder, "alert/subject.mustache", "{{nmae}}");
+    struct template_set *before = set;
+    assert_false(template_set_reload(&set, folder->path, &error));
+    assert_ptr_equal(set, before);
+    render(template_set_find(set, "alert")->subject, TEMPLATE_ESCAPE_HEADER, "For <A>");
+    put(folder, "alert/subject.mustache", "To {{name}}");
+    assert_true(template_set_reload(&set, folder->path, &error));
+    render(template_set_find(set, "alert")->subject, TEMPLATE_ESCAPE_HEADER, "To <A>");
+    template_set_free(set);
+}
+
+static void partials_that_call_themselves_are_checked_and_end(void **state)
+{
+    const struct folder *folder = *state;
+    struct error error = {0};
+    put(folder, "partials/foot.mustache", "{{>foot}}{{>foot}}{{name}}");
+    struct template_set *set = template_set_load(folder->path, &error);
+    assert_non_null(set);
+    template_set_free(set);
+}
+
+static void our_own_templates_load(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"booking_confirmed", "course_alert", "course_cancelled",
+                                        "joining_instructions"};
+    struct error error = {0};
+    struct template_set *set = template_set_load("templates", &error);
+    if (set == NULL)
+        fail_msg("%s", error.text);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        assert_non_null(template_set_find(set, kinds[i]));
+    template_set_free(set);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_folder_becomes_kinds_with_their_partials, folder_make,
+                                        folder_remove),
+        cmocka_unit_test(a_mistake_stops_the_load_with_file_line_and_nearest_name),
+        cmocka_unit_test_setup_teardown(a_missing_part_is_named, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(a_failed_reload_keeps_what_was_there, folder_make,
+                                        folder_remove),
+        cmocka_unit_test_setup_teardown(partials_that_call_themselves_are_checked_and_end,
+                                        folder_make, folder_remove),
+        cmocka_unit_test(our_own_templates_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
