@@ -1,0 +1,78 @@
+/* Loading what a worker works with. */
+#include "worker/flow/equipment.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+bool equipment_differs(const struct equipment *a, const struct equipment *b,
+                       const struct setting *table)
+{
+    for (const struct setting *row = table; row->section != NULL; row++)
+        if (strcmp(config_text(a->config, row->section, row->key),
+                   config_text(b->config, row->section, row->key)) != 0)
+            return true;
+    return false;
+}
+
+static bool relay_make(struct loop *loop, struct equipment *equipment, struct equipment *before,
+                       struct error *error)
+{
+    struct smtp_options options;
+    smtp_options_init(&options);
+    if (!smtp_options_from_config(equipment->config, &options, error))
+        return false;
+    equipment->relay_connections = options.connections;
+    if (before != NULL && !equipment_differs(before, equipment, smtp_settings)) {
+        equipment->relay = before->relay;
+        before->relay = NULL;
+        return true;
+    }
+    equipment->relay = smtp_client_new(loop, &options, error);
+    return equipment->relay != NULL;
+}
+
+/* The relay comes last: nothing may fail once it is taken from `before`. */
+static bool equipment_fill(struct loop *loop, struct equipment *equipment, const char *config_path,
+                           const struct setting *const *tables, struct equipment *before,
+                           struct error *error)
+{
+    equipment->config = config_load(config_path, tables, error);
+    if (equipment->config == NULL ||
+        !worker_options_read(equipment->config, &equipment->options, error))
+        return false;
+    equipment->templates =
+        template_set_load(config_text(equipment->config, "templates", "dir"), error);
+    if (equipment->templates == NULL)
+        return false;
+    if (!token_keys_read(equipment->options.key_file, &equipment->keys, error))
+        return error_prefix(error, "[security] key_file");
+    return relay_make(loop, equipment, before, error);
+}
+
+struct equipment *equipment_load(struct loop *loop, const char *config_path,
+                                 const struct setting *const *tables, struct equipment *before,
+                                 struct error *error)
+{
+    struct equipment *equipment = calloc(1, sizeof *equipment);
+    if (equipment == NULL) {
+        error_set(error, EX_OSERR, "no memory");
+        return NULL;
+    }
+    if (equipment_fill(loop, equipment, config_path, tables, before, error))
+        return equipment;
+    equipment_free(equipment);
+    return NULL;
+}
+
+void equipment_free(struct equipment *equipment)
+{
+    if (equipment == NULL)
+        return;
+    if (equipment->relay != NULL)
+        smtp_client_free(equipment->relay);
+    template_set_free(equipment->templates);
+    token_keys_wipe(&equipment->keys);
+    config_free(equipment->config);
+    free(equipment);
+}

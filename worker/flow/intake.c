@@ -1,0 +1,239 @@
+/* Polling and claiming. */
+#include "worker/flow/intake.h"
+
+#include "worker/base/log.h"
+
+#include <stdlib.h>
+
+struct intake_claim {
+    struct intake *intake;
+    int64_t tenant_id;
+    enum lane lane;
+    uint32_t limit;
+};
+
+static void intake_poll(struct intake *intake);
+
+static void on_time(void *context)
+{
+    intake_poll(context);
+}
+
+bool intake_init(struct intake *intake, struct loop *loop, struct message_flow *flow,
+                 void (*on_chore)(void *context, int64_t tenant_id, enum queue_work what),
+                 void *context)
+{
+    *intake = (struct intake){.loop = loop, .flow = flow, .on_chore = on_chore, .context = context};
+    intake->timer = loop_timer_new(loop, on_time, intake);
+    return intake->timer != NULL;
+}
+
+void intake_free(struct intake *intake)
+{
+    loop_timer_free(intake->timer);
+    intake->timer = NULL;
+}
+
+void intake_set_options(struct intake *intake, const struct intake_options *options)
+{
+    intake->options = *options;
+}
+
+void intake_open(struct intake *intake, struct queue *queue)
+{
+    intake->queue = queue;
+    intake->is_open = true;
+    intake->is_polling = false;
+    intake_poll(intake);
+}
+
+void intake_close(struct intake *intake)
+{
+    intake->is_open = false;
+    intake->row_count = 0;
+    loop_timer_stop(intake->timer);
+}
+
+void intake_wake(struct intake *intake)
+{
+    if (!intake->is_open || intake->is_poll_wanted)
+        return;
+    intake->is_poll_wanted = true;
+    if (!intake->is_polling)
+        loop_timer_start(intake->timer, INTAKE_PAUSE_MS);
+}
+
+/* ---- Polling: what is due? ---- */
+
+static void on_seen(void *context, const struct pg_result *result, bool is_true)
+{
+    struct intake *intake = context;
+    (void)is_true;
+    if (result->kind == PG_RESULT_ROWS)
+        message_flow_renew_lease(intake->flow);
+}
+
+static void intake_take_row(struct intake *intake, const struct queue_due *due)
+{
+    if (due->what != QUEUE_WORK_MESSAGES) {
+        intake->on_chore(intake->context, due->tenant_id, due->what);
+        return;
+    }
+    if (!lane_is_known(due->lane) || intake->row_count == INTAKE_ROWS)
+        return;
+    intake->rows[intake->row_count++] =
+        (struct intake_row){.tenant_id = due->tenant_id, .lane = (enum lane)due->lane};
+}
+
+static void on_due_work(void *context, const struct pg_result *result, const struct queue_due *due,
+                        size_t count)
+{
+    struct intake *intake = context;
+
+    intake->is_polling = false;
+    if (!intake->is_open)
+        return;
+    if (result->kind == PG_RESULT_ROWS) {
+        message_flow_renew_lease(intake->flow);
+        intake->row_count = 0;
+        for (size_t i = 0; i < count; i++)
+            intake_take_row(intake, &due[i]);
+        intake->is_full = count == INTAKE_ROWS;
+        intake_claim(intake);
+    } else {
+        LOG(LOG_LEVEL_ERROR, "poll_failed", log_text("kind", pg_result_kind_name(result->kind)),
+            log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
+    }
+    loop_timer_start(intake->timer,
+                     intake->is_poll_wanted ? INTAKE_PAUSE_MS : intake->options.poll_ms);
+}
+
+static void intake_poll(struct intake *intake)
+{
+    if (!intake->is_open || intake->is_polling)
+        return;
+    intake->is_poll_wanted = false;
+    intake->is_polling =
+        queue_worker_seen(intake->queue, on_seen, intake) &&
+        queue_due_work(intake->queue, intake->cursor, INTAKE_ROWS, on_due_work, intake);
+    if (!intake->is_polling)
+        loop_timer_start(intake->timer, intake->options.poll_ms);
+}
+
+/* ---- Claiming: urgent first, tenants in turn. ---- */
+
+/* The row to be served next: of the first lane that has work, the one that has waited longest. */
+static struct intake_row *intake_choose(struct intake *intake)
+{
+    struct intake_row *best = NULL;
+    for (size_t i = 0; i < intake->row_count; i++) {
+        struct intake_row *row = &intake->rows[i];
+        if (row->is_exhausted || row->is_waiting)
+            continue;
+        if (best == NULL || row->lane < best->lane ||
+            (row->lane == best->lane && row->turn < best->turn))
+            best = row;
+    }
+    return best;
+}
+
+static void on_claimed(void *context, const struct pg_result *result,
+                       const struct queue_claimed *claimed)
+{
+    struct intake_claim *claim = context;
+    struct intake *intake = claim->intake;
+
+    intake->claims--;
+    intake->coming -= claim->limit;
+    if (result->kind == PG_RESULT_ROWS) {
+        message_flow_renew_lease(intake->flow);
+        message_flow_take(intake->flow, claim->tenant_id, claim->lane, claimed);
+    } else {
+        LOG(LOG_LEVEL_ERROR, "claim_failed", log_int("tenant", claim->tenant_id),
+            log_text("lane", lane_name(claim->lane)),
+            log_text("kind", pg_result_kind_name(result->kind)),
+            log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
+    }
+    /* What a claim did not fill has no more for now; the next poll knows. */
+    for (size_t i = 0; i < intake->row_count; i++) {
+        struct intake_row *row = &intake->rows[i];
+        if (row->tenant_id == claim->tenant_id && row->lane == claim->lane)
+            row->is_exhausted = claimed->message_count < claim->limit;
+    }
+    free(claim);
+    intake_claim(intake);
+    /* There were more tenants than one poll tells of. */
+    if (intake->is_full && intake_choose(intake) == NULL)
+        intake_wake(intake);
+}
+
+static uint32_t count_tenants(const struct intake *intake, enum lane lane)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < intake->row_count; i++)
+        count += intake->rows[i].lane == lane && !intake->rows[i].is_exhausted;
+    return count;
+}
+
+/* How many to claim for `row` of the `room` that its lane has. */
+static uint32_t intake_limit(const struct intake *intake, const struct intake_row *row,
+                             uint32_t room)
+{
+    const struct intake_options *options = &intake->options;
+    uint32_t quota =
+        lane_tenant_quota(options->in_memory, options->batch, count_tenants(intake, row->lane));
+    uint32_t held = message_flow_count_tenant(intake->flow, row->tenant_id);
+    uint32_t limit = room < options->batch ? room : options->batch;
+
+    if (row->lane == LANE_URGENT)
+        return limit;
+    uint32_t share = quota > held ? quota - held : 0;
+    return limit < share ? limit : share;
+}
+
+static bool intake_claim_row(struct intake *intake, const struct intake_row *row, uint32_t limit)
+{
+    struct intake_claim *claim = malloc(sizeof *claim);
+    if (claim == NULL)
+        return false;
+    *claim = (struct intake_claim){
+        .intake = intake, .tenant_id = row->tenant_id, .lane = row->lane, .limit = limit};
+    if (!queue_claim(intake->queue, row->tenant_id, row->lane, 1, (int)limit, on_claimed, claim)) {
+        free(claim);
+        return false;
+    }
+    intake->claims++;
+    intake->coming += limit;
+    return true;
+}
+
+/* Claims for `row`, or says in it that it has to wait. False when all have to: there is no room. */
+static bool intake_serve(struct intake *intake, struct intake_row *row)
+{
+    uint32_t room =
+        message_flow_room(intake->flow, row->lane, intake->options.in_memory, intake->coming);
+    uint32_t limit = intake_limit(intake, row, room);
+    bool is_urgent = row->lane == LANE_URGENT;
+
+    if (room == 0 || (!is_urgent && intake->claims >= INTAKE_CLAIMS))
+        return false;
+    /* Claims of a few are not worth their round trip, while there is work enough here. */
+    row->is_waiting = limit == 0 || (!is_urgent && limit < intake->options.batch / 2 &&
+                                     intake->flow->lists.held > limit);
+    if (row->is_waiting)
+        return true;
+    row->turn = ++intake->turn;
+    row->is_exhausted = true; /* until the answer says that there is more */
+    intake->cursor = is_urgent ? intake->cursor : row->tenant_id;
+    return intake_claim_row(intake, row, limit);
+}
+
+void intake_claim(struct intake *intake)
+{
+    struct intake_row *row;
+    for (size_t i = 0; i < intake->row_count; i++)
+        intake->rows[i].is_waiting = false;
+    while (intake->is_open && (row = intake_choose(intake)) != NULL)
+        if (!intake_serve(intake, row))
+            return;
+}

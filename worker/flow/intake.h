@@ -1,0 +1,70 @@
+/* Where work comes from: asks which tenants have work that is due, and claims it, lane by lane and
+ * tenant by tenant, as far as memory and relay have room. What becomes of a message is the flow's
+ * business; jobs and rules are the chores'. */
+#ifndef HANDBELL_FLOW_INTAKE_H
+#define HANDBELL_FLOW_INTAKE_H
+
+#include "queue/client/queue.h"
+#include "worker/flow/message_flow.h"
+#include "worker/io/loop.h"
+
+enum {
+    INTAKE_ROWS = 512,    /* tenants and lanes looked at in one poll; more come in the next */
+    INTAKE_CLAIMS = 4,    /* under way at once */
+    INTAKE_PAUSE_MS = 10, /* between two polls, however often the database calls */
+};
+
+/* Work of one tenant and lane. `turn` grows with each claim, so that all get theirs. */
+struct intake_row {
+    int64_t tenant_id;
+    enum lane lane;
+    uint64_t turn;
+    bool is_exhausted; /* nothing more to claim, or a claim is under way */
+    bool is_waiting;   /* for room: the tenant has its share */
+};
+
+struct intake_options {
+    uint32_t in_memory;
+    uint32_t batch;
+    uint32_t poll_ms;
+};
+
+struct intake {
+    struct loop *loop;
+    struct queue *queue;
+    struct message_flow *flow;
+    struct intake_options options;
+    struct loop_timer *timer;
+    bool is_open;
+    bool is_polling;
+    bool is_poll_wanted;
+    bool is_full; /* the last poll could not tell of all that is due */
+    unsigned claims;
+    uint32_t coming; /* messages that claims under way may bring */
+    int64_t cursor;  /* the tenant that was served last */
+    uint64_t turn;
+    size_t row_count;
+    struct intake_row rows[INTAKE_ROWS];
+    /* Jobs to fan out and rules to fire are due. */
+    void (*on_chore)(void *context, int64_t tenant_id, enum queue_work what);
+    void *context;
+};
+
+/* False without memory. */
+bool intake_init(struct intake *intake, struct loop *loop, struct message_flow *flow,
+                 void (*on_chore)(void *context, int64_t tenant_id, enum queue_work what),
+                 void *context);
+void intake_free(struct intake *intake);
+/* Also while it is open: after a reload. */
+void intake_set_options(struct intake *intake, const struct intake_options *options);
+
+/* Begins to poll and claim; ends it. */
+void intake_open(struct intake *intake, struct queue *queue);
+void intake_close(struct intake *intake);
+
+/* Work may be due: poll soon. */
+void intake_wake(struct intake *intake);
+/* There is room: claim more of what the last poll found. */
+void intake_claim(struct intake *intake);
+
+#endif
