@@ -11,6 +11,7 @@ static const struct cli_option check_options[] = {
 };
 
 static const struct cli_command commands[] = {
+    {"worker", "", 0, 0, "send what is due, until stopped", NULL, true, cli_run_worker},
     {"check", "", 0, 0, "check the settings", check_options, true, cli_run_check},
     {"preview", "", 0, 99, "show a mail as it would be sent", NULL, false, cli_run_unavailable},
     {"receive", "", 0, 99, "take a mail on standard input", NULL, false, cli_run_unavailable},

@@ -1,4 +1,5 @@
 /* The settings of all modules. A module keeps its own table beside the code that reads it. */
+#include "queue/client/queue.h"
 #include "templates/template_set.h"
 #include "worker/cli/cli.h"
 #include "worker/flow/worker_options.h"
@@ -15,7 +16,8 @@ static const struct setting security_settings[] = {
 const struct setting *const *cli_settings(void)
 {
     static const struct setting *const tables[] = {
-        worker_settings, smtp_settings, http_settings, template_settings, security_settings, NULL,
+        database_settings, worker_settings,   smtp_settings, http_settings,
+        template_settings, security_settings, NULL,
     };
     return tables;
 }
