@@ -1,0 +1,266 @@
+-- Matching: whose ticks a course meets, and the alerts that follow.
+
+-- A person's ticks carry two copies of what matching must know about the person: whether alerts may
+-- go out at all, and how often. This is the one rule for the first; marking reads the facts again.
+create or replace function may_be_alerted(p person, p_basis text) returns boolean
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select p.alerts and p.status = 'active' and not p.is_restricted and p.email is not null
+       and (p_basis <> 'consent' or p.consent)
+       and not exists (select from handbell.opt_out o where o.tenant_id = p.tenant_id
+                       and o.person_id = p.person_id and o.topic in ('alerts', 'optional'))
+$$;
+
+create or replace function refresh_ticks(p_tenant bigint, p_person bigint) returns void
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_is_live boolean;
+    v_frequency text;
+begin
+    select may_be_alerted(p, t.basis), p.frequency into v_is_live, v_frequency
+        from person p join tenant t on t.tenant_id = p_tenant
+        where p.tenant_id = p_tenant and p.person_id = p_person;
+    update tick set is_live = v_is_live, frequency = v_frequency
+        where tenant_id = p_tenant and person_id = p_person
+          and (is_live, frequency) is distinct from (v_is_live, v_frequency);
+end $$;
+
+create or replace function refresh_tenant_ticks(p_tenant bigint) returns void
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+begin
+    update tick k set is_live = may_be_alerted(p, t.basis), frequency = p.frequency
+        from person p, tenant t
+        where k.tenant_id = p_tenant and p.tenant_id = p_tenant and p.person_id = k.person_id
+          and t.tenant_id = p_tenant
+          and (k.is_live, k.frequency) is distinct from (may_be_alerted(p, t.basis), p.frequency);
+end $$;
+
+-- The people whose ticks meet this course, and who may be told: a shared interest; or a shared subject
+-- (if the course has any) and a shared audience (if it has any), at least one of the two. Each person
+-- once. The tick index alone answers; what excludes single people is small.
+create or replace function find_matches(p_tenant bigint, c course)
+returns table (person_id bigint, frequency text)
+language plpgsql stable security definer set search_path = handbell, pg_temp
+set enable_nestloop = off as $$
+declare
+    v_subjects bigint[];
+    v_audiences bigint[];
+    v_interests bigint[];
+    v_booked bigint[];
+    v_excludes_series boolean;
+begin
+    select array_agg(k.category_id) filter (where k.kind = 'subject'),
+           array_agg(k.category_id) filter (where k.kind = 'audience'),
+           array_agg(k.category_id) filter (where k.kind = 'interest')
+        into v_subjects, v_audiences, v_interests
+        from course_category x join category k
+            on k.tenant_id = p_tenant and k.category_id = x.category_id
+        where x.tenant_id = p_tenant and x.course_id = c.course_id;
+    v_booked := array(
+        select b.person_id from booking b where b.tenant_id = p_tenant and b.course_id = c.course_id
+            and (holds_a_place(b.status) or b.status in ('attended', 'absent'))
+        union
+        select t.person_id from course_tutor t
+            where t.tenant_id = p_tenant and t.course_id = c.course_id);
+    select c.series is not null and coalesce((t.rules ->> 'once_per_series')::boolean, false)
+        into v_excludes_series from tenant t where t.tenant_id = p_tenant;
+    return query
+    with ticked as (
+        select t.person_id, t.frequency from tick t
+            where t.tenant_id = p_tenant and t.category_id = any (v_interests) and t.is_live
+        union
+        select t.person_id, t.frequency from tick t
+            where t.tenant_id = p_tenant and t.category_id = any (v_subjects) and t.is_live
+              and exists (select from tick a where a.tenant_id = p_tenant
+                          and a.category_id = any (v_audiences) and a.is_live
+                          and a.person_id = t.person_id)
+        union
+        -- Of the two, the course has one alone.
+        select t.person_id, t.frequency from tick t
+            where (v_subjects is null or v_audiences is null) and t.tenant_id = p_tenant
+              and t.category_id = any (coalesce(v_subjects, v_audiences)) and t.is_live
+    ), allowed as (
+        select distinct e.person_id from course_open_to o join person_establishment e
+            on e.tenant_id = p_tenant and e.establishment_id = o.establishment_id
+        where c.is_restricted_to_some and o.tenant_id = p_tenant and o.course_id = c.course_id
+    ), told as (
+        select distinct x.person_id from course s join match x
+            on x.tenant_id = p_tenant and x.course_id = s.course_id
+        where v_excludes_series and s.tenant_id = p_tenant and s.series = c.series
+          and s.course_id <> c.course_id
+    )
+    -- Outer joins, not IN (...) behind an OR: that becomes a subplan which is run per row once it
+    -- outgrows work_mem (measured: minutes at a million people).
+    select m.person_id, m.frequency
+    from ticked m
+    left join allowed a on a.person_id = m.person_id
+    left join told d on d.person_id = m.person_id
+    where m.person_id <> all (v_booked) and d.person_id is null
+      and (not c.is_restricted_to_some or a.person_id is not null);
+end $$;
+
+-- The first moment from p_at on that lies in the tenant's window for alerts and bulletins, and on no
+-- holiday.
+create or replace function into_send_window(p_tenant bigint, p_at timestamptz) returns timestamptz
+language plpgsql stable security definer set search_path = handbell, pg_temp as $$
+declare
+    t tenant;
+    v_local timestamp;
+    v_from time;
+    v_to time;
+begin
+    select * into strict t from tenant where tenant_id = p_tenant;
+    if t.send_window is null and t.holidays = '{}' then
+        return p_at;
+    end if;
+    v_from := coalesce((t.send_window ->> 'from')::time, '00:00');
+    v_to := coalesce((t.send_window ->> 'to')::time, '24:00');
+    v_local := p_at at time zone t.time_zone;
+    for v_days in 0 .. 400 loop
+        if v_local::date <> all (t.holidays)
+           and coalesce(t.send_window -> 'days' @> to_jsonb(extract(isodow from v_local)::integer), true)
+        then
+            if v_local::time < v_from then
+                return (v_local::date + v_from) at time zone t.time_zone;
+            elsif v_local::time < v_to then
+                return v_local at time zone t.time_zone;
+            end if;
+        end if;
+        v_local := (v_local::date + 1)::timestamp;
+    end loop;
+    return p_at; -- no day in a year: the window says nothing that can be kept
+end $$;
+
+-- When a mail of gathered alerts goes to people who want one a day or one a week.
+create or replace function next_digest(p_tenant bigint, p_frequency text) returns timestamptz
+language plpgsql stable security definer set search_path = handbell, pg_temp as $$
+declare
+    t tenant;
+    v_day date;
+    v_hour integer;
+    v_due timestamptz;
+begin
+    select * into strict t from tenant where tenant_id = p_tenant;
+    v_hour := tenant_rule(t.rules, 'digest_hour', 7);
+    v_day := (now() at time zone t.time_zone)::date;
+    loop
+        v_due := (v_day + make_time(v_hour, 0, 0)) at time zone t.time_zone;
+        exit when v_due > now() and (p_frequency = 'daily'
+            or extract(isodow from v_day) = tenant_rule(t.rules, 'digest_weekday', 5));
+        v_day := v_day + 1;
+    end loop;
+    return into_send_window(p_tenant, v_due);
+end $$;
+
+-- Stores the matches of these people and makes sure that each has an alert waiting. DO UPDATE, not DO
+-- NOTHING: it locks the waiting alert, so that a worker either seals it after this match is there, or
+-- had sealed it before and a new one is made. With DO NOTHING alerts were lost (reproduced).
+create or replace function add_matches(
+    p_tenant bigint, p_course bigint, p_people bigint[], p_due timestamptz[],
+    p_lane smallint, p_expires_after interval)
+returns integer
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_count integer;
+begin
+    with fresh as (
+        insert into match (tenant_id, course_id, person_id)
+        select p_tenant, p_course, u.person_id from unnest(p_people) as u (person_id)
+        on conflict do nothing
+        returning person_id
+    )
+    insert into message as m (tenant_id, person_id, due, expires_at, lane, is_sealed, kind)
+    select p_tenant, u.person_id, u.due, u.due + p_expires_after, p_lane, false, 'course_alert'
+    from unnest(p_people, p_due) as u (person_id, due) join fresh using (person_id)
+    order by u.person_id
+    on conflict (tenant_id, person_id) where not is_sealed
+        do update set due = least(m.due, excluded.due);
+    get diagnostics v_count = row_count;
+    return v_count;
+end $$;
+
+-- One step of fanning out the tenant's oldest alert job: at most p_limit people in one short
+-- transaction. True: there is more to do.
+create or replace function fan_out(p_tenant bigint, p_limit integer) returns boolean
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    j job;
+    c course;
+    t tenant;
+    v_people bigint[];
+    v_due timestamptz[];
+    v_immediate timestamptz;
+    v_daily timestamptz := next_digest(p_tenant, 'daily');
+    v_weekly timestamptz := next_digest(p_tenant, 'weekly');
+    v_last bigint;
+    v_made integer;
+    v_expires_after interval;
+begin
+    select * into j from job where tenant_id = p_tenant and state = 'matching' order by job_id limit 1;
+    if not found then
+        return false;
+    end if;
+    -- The course before the job: the order in which put_course takes them.
+    select * into strict c from course
+        where tenant_id = p_tenant and course_id = j.course_id for share;
+    select * into j from job where tenant_id = p_tenant and job_id = j.job_id
+        and state = 'matching' for update skip locked;
+    if not found then
+        return exists (select from job where tenant_id = p_tenant and state = 'matching');
+    end if;
+    select * into strict t from tenant where tenant_id = p_tenant;
+    if c.series is not null then
+        perform from series where tenant_id = p_tenant and series = c.series for update;
+    end if;
+    v_immediate := into_send_window(p_tenant, now() + t.settle);
+    if takes_alerts(c, now()) then
+        select array_agg(f.person_id), max(f.person_id),
+               array_agg(case f.frequency when 'daily' then v_daily when 'weekly' then v_weekly
+                                          else v_immediate end)
+            into v_people, v_last, v_due
+            from (select x.person_id, x.frequency from find_matches(p_tenant, c) x
+                  where x.person_id > j.progress order by x.person_id limit p_limit) f;
+        if j.progress = 0 and is_over_brake(p_tenant, j, c, v_people, p_limit) then
+            update job set state = 'held', recipients = coalesce(array_length(v_people, 1), 0)
+                where tenant_id = p_tenant and job_id = j.job_id;
+            return exists (select from job where tenant_id = p_tenant and state = 'matching');
+        end if;
+    end if;
+    select expires_after into strict v_expires_after from kind where kind = 'course_alert';
+    v_made := add_matches(p_tenant, c.course_id, v_people, v_due, 5::smallint, v_expires_after);
+    update job
+        set state = case when coalesce(array_length(v_people, 1), 0) < p_limit
+                         then 'queued' else 'matching' end,
+            progress = coalesce(v_last, progress),
+            recipients = case when progress = 0 then 0 else recipients end + v_made
+        where tenant_id = p_tenant and job_id = j.job_id;
+    if v_made > 0 then
+        perform wake(least(v_immediate, v_daily, v_weekly));
+    end if;
+    return exists (select from job where tenant_id = p_tenant and state = 'matching');
+end $$;
+
+-- Would this job, with the others of its change, mail more people than the brake allows? Somebody who
+-- has an alert waiting gets no further mail by it, so is not counted.
+create or replace function is_over_brake(
+    p_tenant bigint, j job, c course, p_people bigint[], p_limit integer)
+returns boolean
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_brake integer;
+    v_others bigint;
+    v_mails bigint;
+begin
+    select tenant_rule(rules, 'brake', 2000) into v_brake from tenant where tenant_id = p_tenant;
+    select coalesce(sum(o.recipients), 0) into v_others from job o
+        where o.tenant_id = p_tenant and o.created_at = j.created_at and o.job_id <> j.job_id
+          and o.transaction = j.transaction and o.kind = 'course_alert';
+    v_mails := coalesce(array_length(p_people, 1), 0);
+    if j.is_released or v_mails < p_limit and v_others + v_mails <= v_brake then
+        return false;
+    end if;
+    -- Near the brake it is worth looking closer.
+    select count(*) - count(m.person_id) into v_mails from find_matches(p_tenant, c) f
+        left join message m on m.tenant_id = p_tenant and m.person_id = f.person_id
+            and not m.is_sealed;
+    return v_others + v_mails > v_brake;
+end $$;

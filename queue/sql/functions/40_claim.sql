@@ -1,0 +1,199 @@
+-- Claiming: which tenants have work that is due, and a batch of one tenant's messages with all that
+-- their mails need.
+
+-- One index probe a tenant and lane: no row is stepped over, whatever waits behind it. Tenants come
+-- after p_after first and then round again, so that a caller who moves p_after on is fair to all.
+create or replace function due_work(p_after bigint, p_limit integer)
+returns table (tenant_id bigint, what text, lane smallint, relay smallint)
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select w.tenant_id, w.what, w.lane, w.relay
+    from (
+        select t.tenant_id, 'messages' as what, l.lane, 1::smallint as relay
+        from handbell.tenant t
+        cross join (values (1::smallint), (2::smallint), (3::smallint), (4::smallint), (5::smallint),
+                           (6::smallint)) l (lane)
+        cross join lateral (
+            select from handbell.message m
+            where m.tenant_id = t.tenant_id and m.lane = l.lane and m.relay = 1
+              and m.state = 'ready' and m.due <= now()
+            limit 1) one
+        where t.is_live
+        union all
+        select t.tenant_id, 'job', 0::smallint, 0::smallint
+        from handbell.tenant t
+        where exists (select from handbell.job j
+                      where j.tenant_id = t.tenant_id and j.state = 'matching')
+        union all
+        select t.tenant_id, 'rule', 0::smallint, 0::smallint
+        from handbell.tenant t
+        where exists (select from handbell.course_rule r where r.tenant_id = t.tenant_id
+                      and r.job_id is null and r.due <= now())
+    ) w
+    order by w.lane, w.tenant_id <= p_after, w.tenant_id
+    limit p_limit
+$$;
+
+create or replace function tenant_json(t tenant) returns json
+language sql stable as $$
+    select json_build_object('slug', t.slug, 'name', t.name, 'from_name', t.from_name,
+        'from_address', t.from_address, 'reply_to', t.reply_to, 'dpo_contact', t.dpo_contact,
+        'privacy_url', t.privacy_url, 'postal_address', t.postal_address, 'base_url', t.base_url,
+        'bounce_domain', t.bounce_domain, 'language', t.language, 'time_zone', t.time_zone)
+$$;
+
+-- A moment as the tenant's clock on the wall shows it, and the word for that zone then (GMT, BST). The
+-- caller has set TimeZone to the tenant's.
+create or replace function wall_clock(p_at timestamptz) returns text
+language sql stable as $$
+    select to_char(p_at, 'YYYY-MM-DD"T"HH24:MI')
+$$;
+
+-- A course as its mails show it: once a batch, whoever of the batch hears of it.
+create or replace function courses_json(p_tenant bigint, p_courses bigint[], p_zone text)
+returns table (course_id bigint, data json)
+language plpgsql stable security definer set search_path = handbell, pg_temp set timezone = 'UTC' as $$
+begin
+    perform set_config('timezone', p_zone, true); -- until this function returns
+    return query
+    select c.course_id, json_build_object('id', c.course_id, 'ref', c.ref, 'title', c.title,
+        'summary', c.summary, 'booking_url', c.booking_url, 'contact', c.contact,
+        'arrival_notes', c.arrival_notes, 'bring', c.bring, 'access_contact', c.access_contact,
+        'cost', c.cost, 'cancellation_terms', c.cancellation_terms,
+        'cancel_by_local', wall_clock(c.cancel_by),
+        'joining_instructions', c.joining_instructions, 'resources', c.resources,
+        'cancel_reason', c.cancel_reason, 'status', c.status,
+        'sessions', (
+            select coalesce(json_agg(json_build_object('ref', s.ref,
+                'starts_local', wall_clock(s.starts_at), 'ends_local', wall_clock(s.ends_at),
+                'zone', to_char(s.starts_at, 'TZ'), 'venue', s.venue,
+                'venue_address', s.venue_address, 'online_url', s.online_url)
+                order by s.position), '[]')
+            from course_session s
+            where s.tenant_id = p_tenant and s.course_id = c.course_id))
+    from course c
+    where c.tenant_id = p_tenant and c.course_id = any (p_courses);
+end $$;
+
+-- Why this person hears of this course: delegate, whoever booked, tutor.
+create or replace function roles_json(p_tenant bigint, p_course bigint, p_person bigint) returns json
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select json_build_object(
+        'delegate', exists (select from handbell.booking b where b.tenant_id = p_tenant
+            and b.course_id = p_course and b.person_id = p_person),
+        'tutor', exists (select from handbell.course_tutor t where t.tenant_id = p_tenant
+            and t.course_id = p_course and t.person_id = p_person),
+        'booker', booked.names is not null,
+        'booked_for', coalesce(booked.names, '[]'))
+    from (select json_agg(coalesce(d.display_name, concat_ws(' ', d.first_name, d.last_name))
+                          order by d.last_name, d.first_name, d.person_id) as names
+          from handbell.booking b join handbell.person d
+              on d.tenant_id = p_tenant and d.person_id = b.person_id
+          where b.tenant_id = p_tenant and b.course_id = p_course and b.booked_by = p_person
+            and b.person_id <> p_person) booked
+$$;
+
+-- What an alert tells: its courses, soonest first, and for each the person's ticks that it met.
+create or replace function alert_json(p_tenant bigint, p_message bigint, p_person bigint)
+returns table (courses json, matched json)
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select json_agg(x.course_id order by x.starts_at, x.course_id),
+           json_object_agg(x.course_id, x.ticks)
+    from (
+        select m.course_id, c.starts_at,
+               (select coalesce(json_agg(k.name order by k.kind desc, k.name), '[]')
+                from handbell.course_category cc
+                join handbell.tick t on t.tenant_id = p_tenant and t.person_id = p_person
+                    and t.category_id = cc.category_id
+                join handbell.category k on k.tenant_id = p_tenant and k.category_id = cc.category_id
+                where cc.tenant_id = p_tenant and cc.course_id = m.course_id) as ticks
+        from handbell.match m
+        join handbell.course c on c.tenant_id = p_tenant and c.course_id = m.course_id
+        where m.tenant_id = p_tenant and m.message_id = p_message
+    ) x
+$$;
+
+create or replace function message_json(m message) returns json
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select json_build_object('id', m.message_id, 'kind', m.kind, 'link_topic', k.link_topic,
+        'created_unix', extract(epoch from m.created_at)::bigint, 'attempt', m.attempts,
+        'person', case when p.person_id is not null then json_build_object('id', p.person_id,
+            'email', p.email, 'title', p.title, 'first_name', p.first_name,
+            'last_name', p.last_name, 'display_name', p.display_name, 'language', p.language) end,
+        'establishment', case when m.establishment_id is not null then (
+            select json_build_object('id', e.establishment_id, 'name', e.name,
+                                     'email', e.urgent_email)
+            from handbell.establishment e
+            where e.tenant_id = m.tenant_id and e.establishment_id = m.establishment_id) end,
+        'courses', case when j.job_id is not null then json_build_array(j.course_id)
+                        else a.courses end,
+        'matched', a.matched,
+        'booking', case when m.person_id is not null and j.course_id is not null then (
+            select json_build_object('ref', b.ref, 'status', b.status, 'online_url', b.online_url)
+            from handbell.booking b
+            where b.tenant_id = m.tenant_id and b.course_id = j.course_id
+              and b.person_id = m.person_id and (j.booking_id is null or b.booking_id = j.booking_id)
+            order by b.status = 'confirmed' desc, b.booking_id limit 1) end,
+        'roles', case when m.kind = 'course_cancelled' then case
+            when m.person_id is null then json_build_object('provider', true)
+            else handbell.roles_json(m.tenant_id, j.course_id, m.person_id) end end)
+    from handbell.kind k
+    left join handbell.person p on p.tenant_id = m.tenant_id and p.person_id = m.person_id
+    left join handbell.job j on j.tenant_id = m.tenant_id and j.job_id = m.job_id
+    left join lateral (select * from handbell.alert_json(m.tenant_id, m.message_id, m.person_id)
+                       where m.kind = 'course_alert') a on true
+    where k.kind = m.kind
+$$;
+
+-- Takes up to p_limit due messages of one tenant, lane and relay. An unsealed alert is sealed, and the
+-- matches that it tells are bound to it, in a statement of its own: its snapshot is younger than the
+-- lock on the alert, so it sees every match that was stored before the alert was sealed.
+create or replace function claim(
+    p_tenant bigint, p_owner uuid, p_lane smallint, p_relay smallint, p_limit integer)
+returns table (what text, id bigint, epoch integer, data text)
+language plpgsql security definer set search_path = handbell, pg_temp set synchronous_commit = off as $$
+declare
+    v_now timestamptz := now();
+    v_ids bigint[];
+    v_unsealed bigint[];
+    v_courses bigint[];
+    t tenant;
+begin
+    with picked as (
+        select m.message_id, m.is_sealed from message m
+        where m.tenant_id = p_tenant and m.lane = p_lane and m.relay = p_relay
+          and m.state = 'ready' and m.due <= v_now
+        order by m.due limit p_limit
+        for update skip locked
+    ), claimed as (
+        update message m
+        set state = 'claimed', owner = p_owner, claimed_at = v_now, epoch = m.epoch + 1,
+            is_sealed = true
+        from picked k
+        where m.tenant_id = p_tenant and m.message_id = k.message_id
+        returning m.message_id, k.is_sealed as was_sealed
+    )
+    select array_agg(message_id), array_agg(message_id) filter (where not was_sealed)
+        into v_ids, v_unsealed from claimed;
+    if v_ids is null then
+        return;
+    end if;
+    if v_unsealed is not null then
+        update match x set message_id = m.message_id
+            from message m
+            where m.tenant_id = p_tenant and m.message_id = any (v_unsealed)
+              and x.tenant_id = p_tenant and x.person_id = m.person_id and x.message_id is null;
+    end if;
+    select * into strict t from tenant where tenant_id = p_tenant;
+    v_courses := array(
+        select j.course_id from message m join job j on j.tenant_id = p_tenant and j.job_id = m.job_id
+            where m.tenant_id = p_tenant and m.message_id = any (v_ids) and j.course_id is not null
+        union
+        select x.course_id from match x
+            where x.tenant_id = p_tenant and x.message_id = any (v_ids));
+    return query select 'tenant'::text, p_tenant, 0, tenant_json(t)::text;
+    return query select 'course'::text, c.course_id, 0, c.data::text
+        from courses_json(p_tenant, v_courses, t.time_zone) c;
+    return query select 'message'::text, m.message_id, m.epoch, message_json(m)::text
+        from message m where m.tenant_id = p_tenant and m.message_id = any (v_ids)
+        order by m.due, m.message_id;
+end $$;

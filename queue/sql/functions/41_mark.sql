@@ -1,0 +1,135 @@
+-- Marking: the last look before a mail goes on the wire. What is no longer wanted becomes skipped.
+
+-- Does the thing that this job's mail tells still hold? Null: yes. Otherwise why not.
+create or replace function job_objection(p_tenant bigint, p_job bigint, p_person bigint) returns text
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select case
+        when j.state = 'revoked' then 'superseded'
+        when j.kind = 'course_cancelled' then
+            case when c.status <> 'cancelled' or c.cancellations <> j.occasion then 'superseded' end
+        when c.status = 'cancelled' then 'course_cancelled'
+        when j.kind = 'booking_confirmed' then
+            case when not exists (select from handbell.booking b where b.tenant_id = p_tenant
+                    and b.booking_id = j.booking_id and b.person_id = p_person
+                    and b.status = 'confirmed') then 'superseded' end
+        when j.kind = 'joining_instructions' then
+            case when c.status <> 'published' or not exists (select from handbell.booking b
+                    where b.tenant_id = p_tenant and b.course_id = j.course_id
+                      and b.person_id = p_person and b.status = 'confirmed') then 'superseded' end
+        end
+    from handbell.job j
+    left join handbell.course c on c.tenant_id = p_tenant and c.course_id = j.course_id
+    where j.tenant_id = p_tenant and j.job_id = p_job
+$$;
+
+-- The courses of an alert that this person may still be told of.
+create or replace function alert_courses(p_tenant bigint, p_message bigint, p_person bigint)
+returns bigint[]
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select array_agg(c.course_id)
+    from handbell.match m
+    join handbell.course c on c.tenant_id = p_tenant and c.course_id = m.course_id
+    where m.tenant_id = p_tenant and m.message_id = p_message
+      and handbell.takes_alerts(c, now())
+      and not exists (select from handbell.booking b where b.tenant_id = p_tenant
+          and b.course_id = c.course_id and b.person_id = p_person
+          and (handbell.holds_a_place(b.status) or b.status in ('attended', 'absent')))
+      and not exists (select from handbell.course_tutor t where t.tenant_id = p_tenant
+          and t.course_id = c.course_id and t.person_id = p_person)
+      and (not c.is_restricted_to_some or exists (
+          select from handbell.course_open_to o join handbell.person_establishment e
+              on e.tenant_id = p_tenant and e.establishment_id = o.establishment_id
+          where o.tenant_id = p_tenant and o.course_id = c.course_id and e.person_id = p_person))
+$$;
+
+create or replace function is_suppressed(p_tenant bigint, p_address text) returns boolean
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select exists (select from handbell.suppression s where s.tenant_id = p_tenant
+                   and s.address_hash = sha256(convert_to(lower(p_address), 'UTF8')))
+$$;
+
+-- Null: this person may have this kind of mail. Otherwise why not.
+create or replace function person_objection(p person, k kind, p_basis text) returns text
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select case
+        when p.status = 'removed' then 'removed'
+        when p.is_restricted then 'restricted'
+        when p.status <> 'active' then 'deactivated'
+        when p.email is null then 'no_address'
+        when k.topic is not null and exists (select from handbell.opt_out o
+                where o.tenant_id = p.tenant_id and o.person_id = p.person_id
+                  and o.topic in (k.topic, 'optional')) then 'opted_out'
+        when k.topic = 'alerts' and not p.alerts then 'alerts_off'
+        when k.topic is not null and p_basis = 'consent' and not p.consent then 'withdrawn'
+        when handbell.is_suppressed(p.tenant_id, p.email) then 'suppressed'
+        end
+$$;
+
+create or replace function mark(
+    p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[])
+returns table (message_id bigint, verdict text, address text, courses bigint[])
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_basis text;
+begin
+    -- First the lock, then, in a statement with a younger snapshot, the look: whoever commits an
+    -- opt-out and then finds no such lock knows that this look will see it (page_in_flight).
+    perform from message m
+        where m.tenant_id = p_tenant and m.message_id = any (p_ids) and m.owner = p_owner
+          and m.state = 'claimed'
+        order by m.message_id for update;
+    select t.basis into strict v_basis from tenant t where t.tenant_id = p_tenant;
+    return query
+    with looked as (
+        select m.message_id, m.kind,
+               coalesce(p.email, e.urgent_email) as address,
+               case when m.kind = 'course_alert'
+                    then alert_courses(p_tenant, m.message_id, m.person_id) end as courses,
+               case when m.expires_at <= now() then 'expired'
+                    when m.person_id is not null then person_objection(p, k, v_basis)
+                    when e.status is distinct from 'active' then 'removed'
+                    when e.urgent_email is null then 'no_address'
+                    when is_suppressed(p_tenant, e.urgent_email) then 'suppressed'
+               end as objection,
+               case when m.job_id is not null
+                    then job_objection(p_tenant, m.job_id, m.person_id) end as job_objection
+        from unnest(p_ids, p_epochs) as u (message_id, epoch)
+        join message m on m.tenant_id = p_tenant and m.message_id = u.message_id
+            and m.epoch = u.epoch and m.owner = p_owner and m.state = 'claimed'
+        join kind k on k.kind = m.kind
+        left join person p on p.tenant_id = p_tenant and p.person_id = m.person_id
+        left join establishment e on e.tenant_id = p_tenant
+            and e.establishment_id = m.establishment_id
+    ), judged as (
+        select l.message_id, l.address, l.courses,
+               coalesce(l.job_objection, l.objection,
+                        case when l.kind = 'course_alert' and l.courses is null then 'superseded' end,
+                        'go') as verdict
+        from looked l
+    ), dropped as (
+        -- A course that cannot be booked any more was not told: should it open again, it matches anew.
+        delete from match x using judged j
+        where x.tenant_id = p_tenant and x.message_id = j.message_id
+          and j.verdict in ('go', 'superseded') and not (x.course_id = any (coalesce(j.courses, '{}')))
+          and not exists (select from course c where c.tenant_id = p_tenant
+                          and c.course_id = x.course_id and takes_alerts(c, now()))
+    ), going as (
+        update message m set state = 'transmitting' from judged j
+        where m.tenant_id = p_tenant and m.message_id = j.message_id and j.verdict = 'go'
+    ), gone as (
+        delete from message m using judged j
+        where m.tenant_id = p_tenant and m.message_id = j.message_id and j.verdict <> 'go'
+        returning m.*, j.verdict
+    ), kept as (
+        insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id,
+            created_at, epoch, lane, relay, attempts, state, kind, reason)
+        select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id, g.created_at,
+               g.epoch, g.lane, g.relay, g.attempts, 'skipped', g.kind, g.verdict
+        from gone g
+    )
+    select u.message_id, coalesce(j.verdict, 'stale'), case when j.verdict = 'go' then j.address end,
+           j.courses
+    from unnest(p_ids) with ordinality as u (message_id, position)
+    left join judged j on j.message_id = u.message_id
+    order by u.position;
+end $$;

@@ -1,0 +1,187 @@
+-- Recording what became of an attempt, and the rows of workers that died.
+
+-- Idempotent by epoch: a repeated or late call answers 'stale' and changes nothing, but for one case:
+-- an outcome that arrives after a take-over had to call the message uncertain settles it.
+create or replace function record(
+    p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_outcomes text[],
+    p_codes integer[], p_enhanced text[], p_words text[], p_retry_after_s integer[])
+returns table (message_id bigint, state text)
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_now timestamptz := clock_timestamp();
+begin
+    return query
+    with told as (
+        select * from unnest(p_ids, p_epochs, p_outcomes, p_codes, p_enhanced, p_words,
+                             p_retry_after_s)
+            as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s)
+    ), judged as (
+        select m.message_id, u.outcome, u.code, u.enhanced, u.words, u.retry_after_s,
+               case u.outcome
+                   when 'sent' then 'sent'
+                   when 'refused' then 'failed'
+                   when 'unsent' then 'ready'
+                   when 'uncertain' then
+                       case when k.on_uncertain = 'again' then 'ready' else 'uncertain' end
+                   when 'deferred' then case
+                       when v_now + make_interval(secs => u.retry_after_s) < m.expires_at
+                       then 'ready' else 'failed' end
+               end as next
+        from told u
+        join message m on m.tenant_id = p_tenant and m.message_id = u.message_id
+            and m.epoch = u.epoch and m.owner = p_owner and m.state in ('claimed', 'transmitting')
+        join kind k on k.kind = m.kind
+    ), back as (
+        update message m
+        set state = 'ready', owner = null, claimed_at = null,
+            due = case when j.outcome = 'unsent' then m.due
+                       else v_now + make_interval(secs => j.retry_after_s) end,
+            attempts = case when j.outcome = 'unsent' then m.attempts
+                            else least(m.attempts + 1, 32767) end,
+            last_code = coalesce(j.code, m.last_code), last_text = coalesce(j.words, m.last_text)
+        from judged j
+        where m.tenant_id = p_tenant and m.message_id = j.message_id and j.next = 'ready'
+    ), gone as (
+        delete from message m using judged j
+        where m.tenant_id = p_tenant and m.message_id = j.message_id and j.next <> 'ready'
+        returning m.*, j.next, j.outcome, j.code, j.enhanced, j.words
+    ), kept as (
+        insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id,
+            created_at, epoch, lane, relay, attempts, state, kind, reason, code, enhanced, words)
+        select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id, g.created_at,
+               g.epoch, g.lane, g.relay, g.attempts + 1, g.next, g.kind,
+               case when g.outcome = 'deferred' then 'expired' end,
+               nullif(g.code, 0), nullif(g.enhanced, ''), nullif(g.words, '')
+        from gone g
+    ), settled as (
+        update message_record r
+        set state = case u.outcome when 'sent' then 'sent' else 'failed' end,
+            code = nullif(u.code, 0), enhanced = nullif(u.enhanced, ''), words = nullif(u.words, '')
+        from told u
+        where r.tenant_id = p_tenant and r.message_id = u.message_id and r.epoch = u.epoch
+          and r.state = 'uncertain' and u.outcome in ('sent', 'refused')
+        returning r.message_id, r.state
+    )
+    select u.message_id, coalesce(j.next, s.state, 'stale')
+    from told u
+    left join judged j on j.message_id = u.message_id
+    left join settled s on s.message_id = u.message_id;
+end $$;
+
+-- Puts a worker on the list and takes the lock that says it is alive, for as long as this session
+-- lasts. False: another session holds it.
+create or replace function worker_start(p_owner uuid) returns boolean
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_key bigint := hashtextextended('handbell worker ' || p_owner, 0);
+    v_now timestamptz := now();
+begin
+    if not exists (select from pg_locks l where l.locktype = 'advisory' and l.pid = pg_backend_pid()
+                   and l.granted and ((l.classid::bigint << 32) | l.objid::bigint) = v_key
+                   and l.objsubid = 1)
+       and not pg_try_advisory_lock(v_key) then
+        return false;
+    end if;
+    insert into worker (owner, lock_key) values (p_owner, v_key)
+        on conflict (owner) do update set started_at = excluded.started_at,
+            seen_at = excluded.seen_at, dead_since = null;
+    return true;
+end $$;
+
+create or replace function worker_seen(p_owner uuid) returns boolean
+language plpgsql security definer set search_path = handbell, pg_temp set synchronous_commit = off as $$
+declare
+    v_now timestamptz := now();
+begin
+    update worker set seen_at = v_now
+        where owner = p_owner and (seen_at < v_now - interval '1 s' or dead_since is not null);
+    return true;
+end $$;
+
+create or replace function in_flight_tenants(p_owner uuid) returns setof bigint
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select t.tenant_id from handbell.tenant t
+    where exists (select from handbell.message m where m.tenant_id = t.tenant_id
+                  and m.owner = p_owner and m.state in ('claimed', 'transmitting'))
+$$;
+
+-- The other workers whose lock is free. Their claimed rows are taken at once; what they had on the
+-- wire is left to them for the grace period, in which they may come back and say what became of it.
+create or replace function dead_workers(p_owner uuid, p_grace interval)
+returns table (dead uuid, is_grace_over boolean)
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_now timestamptz := now();
+    w worker;
+begin
+    for w in select * from worker where owner <> p_owner order by owner loop
+        -- Taking and giving back the lock is the question; no one else's is disturbed by it.
+        if not pg_try_advisory_xact_lock(w.lock_key) then
+            continue;
+        end if;
+        if w.dead_since is null then
+            update worker set dead_since = v_now where owner = w.owner and dead_since is null;
+            w.dead_since := v_now;
+        end if;
+        dead := w.owner;
+        is_grace_over := w.dead_since + p_grace <= v_now;
+        return next;
+    end loop;
+end $$;
+
+create or replace function take_over(p_tenant bigint, p_dead uuid, p_transmitting boolean)
+returns table (released integer, uncertain integer)
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_ids bigint[];
+begin
+    update message m set state = 'ready', owner = null, claimed_at = null
+        where m.tenant_id = p_tenant and m.owner = p_dead and m.state = 'claimed';
+    get diagnostics released = row_count;
+    uncertain := 0;
+    if p_transmitting then
+        v_ids := array(select m.message_id from message m
+            where m.tenant_id = p_tenant and m.owner = p_dead and m.state = 'transmitting'
+            order by m.message_id for update);
+        select count(*) into uncertain
+            from record(p_tenant, p_dead, v_ids,
+                array(select m.epoch from message m where m.tenant_id = p_tenant
+                      and m.message_id = any (v_ids) order by m.message_id),
+                array_fill('uncertain'::text, array[cardinality(v_ids)]),
+                array_fill(0, array[cardinality(v_ids)]),
+                array_fill(''::text, array[cardinality(v_ids)]),
+                array_fill('the worker ended while this was on the wire'::text,
+                           array[cardinality(v_ids)]),
+                array_fill(0, array[cardinality(v_ids)]));
+    end if;
+    return next;
+end $$;
+
+-- Once a day and at every worker's start: the record's partitions for the months to come, and workers
+-- long dead with nothing left behind.
+create or replace function housekeep() returns void
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_month date;
+begin
+    if not pg_try_advisory_xact_lock(hashtextextended('handbell housekeeping', 0)) then
+        return; -- another worker is at it
+    end if;
+    for v_ahead in 0 .. 3 loop
+        v_month := (date_trunc('month', now() at time zone 'UTC')
+                    + make_interval(months => v_ahead))::date;
+        if to_regclass(format('handbell.message_record_%s', to_char(v_month, 'YYYY_MM'))) is null
+           and not exists (select from message_record_other
+                where ended_at >= v_month::timestamp at time zone 'UTC'
+                  and ended_at < (v_month + interval '1 month') at time zone 'UTC') then
+            execute format(
+                'create table handbell.message_record_%s partition of handbell.message_record '
+                'for values from (%L) to (%L)', to_char(v_month, 'YYYY_MM'),
+                v_month::timestamp at time zone 'UTC',
+                (v_month + interval '1 month') at time zone 'UTC');
+        end if;
+    end loop;
+    delete from worker w
+        where w.dead_since < now() - interval '7 days'
+          and not exists (select from in_flight_tenants(w.owner));
+end $$;
