@@ -3,15 +3,6 @@
 -- "sent" means that the recipient's mail system, or the relay in front of it, accepted the mail. It
 -- never means read.
 
-create or replace function my_tenants() returns setof bigint
-language sql stable security definer set search_path = handbell, pg_temp as $$
-    select s.tenant_id from handbell.tenant_slug s
-    where exists (select from handbell.login_tenant l
-                  where l.login = session_user and l.slug = s.slug)
-       or pg_has_role(session_user,
-            (select n.nspowner from pg_namespace n where n.nspname = 'handbell'), 'member')
-$$;
-
 -- Every message there is, waiting or ended, in one shape.
 create or replace view any_message with (security_barrier) as
     select m.tenant_id, m.message_id, m.kind, m.lane, m.job_id, m.person_id, m.establishment_id,
