@@ -32,6 +32,7 @@ class Program:
         self.settings = {
             "database": {"url": database_url},
             "worker": {"state_dir": str(self.state)},
+            "templates": {"dir": str(process.ROOT / "templates")},
             "security": {"key_file": str(key_file or make_key(self.folder / "key"))},
         }
         for section, keys in (settings or {}).items():
