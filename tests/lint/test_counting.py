@@ -1,0 +1,68 @@
+"""How ./dev test counts: whatever a test program does, it is never counted better than it was."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def count(tmp_path, script, calls):
+    """Runs functions of dev-test.sh in an empty place: (passed, failed, output)."""
+    program = tmp_path / "unit_x_y"
+    program.write_text("#!/bin/sh\n" + script)
+    program.chmod(0o755)
+    (tmp_path / "build/test").mkdir(parents=True)
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    done = subprocess.run(
+        ["bash", "-c", "say() { printf '%s\\n' \"$*\"; }; seconds_since() { printf 0; }\n"
+         ". tests/support/dev-test.sh\n" + calls + '\nprintf "%d passed, %d failed\\n" "$passed" "$failed"'],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    last = done.stdout.splitlines()[-1]
+    passed, failed = re.fullmatch(r"(\d+) passed, (\d+) failed", last).groups()
+    return int(passed), int(failed), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("script, passed, failed", [
+    ("echo 1..2; echo 'ok 1 - a'; echo 'ok 2 - b'", 2, 0),
+    ("echo 1..2; echo 'ok 1 - a'; echo 'not ok 2 - b'; exit 1", 1, 1),
+    ("echo 1..3; echo 'ok 1 - a'; kill -SEGV $$", 1, 2),
+    ("echo 1..1; echo 'ok 1 - a'; exit 99", 1, 1),
+    ("echo 1..2; echo 'ok 1 - a'", 1, 1),
+    ("echo 1..2; echo 'ok 1 - a'; echo 'not ok 2 # SKIP'", 1, 0),
+    ("exit 0", 0, 1),
+    ("echo 'ok 1 - a'", 1, 1),
+])
+def test_a_unit_program_is_counted_against_its_plan(tmp_path, script, passed, failed):
+    counted = count(tmp_path, script + "\n", "run_unit_program ./unit_x_y debug")
+    assert counted[:2] == (passed, failed), counted[2]
+
+
+def test_what_was_skipped_is_listed(tmp_path):
+    count(tmp_path, "echo 1..1; echo 'ok 1 # SKIP no clang'\n", "run_unit_program ./unit_x_y debug")
+    assert "no clang" in (tmp_path / "build/test/skipped.txt").read_text()
+
+
+def test_no_unit_program_at_all_is_a_failure(tmp_path):
+    assert count(tmp_path, "", "run_unit_programs debug debug")[:2] == (0, 1)
+
+
+def test_a_sanitizer_s_report_is_a_failure(tmp_path):
+    calls = "echo 'ERROR: AddressSanitizer' >build/test/sanitizer.17; count_sanitizer_reports"
+    assert count(tmp_path, "", calls)[:2] == (0, 1)
+
+
+@pytest.mark.parametrize("body, passed, failed, skipped", [
+    ("def test_a():\n    pass\ndef test_b():\n    assert False\n", 1, 1, ""),
+    ("import pytest\n@pytest.mark.skip(reason='no moon')\ndef test_a():\n    pass\n", 0, 0, "no moon"),
+    ("import nothing_of_the_kind\n", 0, 2, ""),
+    ("import os\ndef test_a():\n    os._exit(3)\n", 0, 1, ""),
+])
+def test_pytest_is_counted_from_its_report(tmp_path, body, passed, failed, skipped):
+    (tmp_path / "test_it.py").write_text(body)
+    counted = count(tmp_path, "", "run_pytest debug -p no:cacheprovider test_it.py")
+    assert counted[:2] == (passed, failed), counted[2]
+    log = tmp_path / "build/test/skipped.txt"
+    assert skipped in (log.read_text() if log.exists() else "")
