@@ -1,0 +1,213 @@
+/* Proves that facts become the words of a mail, and that what is missing is simply not there. */
+#include "worker/mail/context.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct json *parse(const char *text)
+{
+    struct error error = {0};
+    struct json *json = json_parse(text, strlen(text), &error);
+    if (json == NULL)
+        fail_msg("%s", error.text);
+    return json;
+}
+
+/* The context of `message` with `courses`, both as JSON. */
+static struct json *context_of(const char *message, const char *courses)
+{
+    struct json *tenant_facts =
+        parse("{\"name\":\"Desk\",\"language\":\"cy\",\"privacy_url\":\"javascript:x\","
+              "\"postal_address\":\"1 High St\\r\\n\\nYate\\n\"}");
+    struct json *course_facts = parse(courses);
+    struct json *message_facts = parse(message);
+    struct json *tenant = mail_context_tenant(tenant_facts);
+    struct json *views = mail_context_courses(course_facts);
+    const struct mail_context_input input = {tenant, views, message_facts, "https://x/u/t"};
+    struct json *context = mail_context_message(&input);
+    assert_non_null(context);
+    json_free(tenant_facts);
+    json_free(course_facts);
+    json_free(message_facts);
+    json_free(tenant);
+    json_free(views);
+    return context;
+}
+
+static const char *text_at(const struct json *json, const char *path)
+{
+    char key[64];
+    while (strchr(path, '.') != NULL) {
+        size_t size = strcspn(path, ".");
+        memcpy(key, path, size);
+        key[size] = '\0';
+        bool is_index = key[0] >= '0' && key[0] <= '9';
+        json = is_index ? json_array_at(json, (size_t)(key[0] - '0')) : json_find(json, key);
+        path += size + 1;
+    }
+    return json_find_text(json, path);
+}
+
+static void the_greeting_uses_the_best_name_there_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        const char *greeting;
+        const char *name;
+    } rows[] = {
+        {"{\"person\":{\"first_name\":\"Ann\",\"last_name\":\"Lee\"}}", "Ann", "Ann Lee"},
+        {"{\"person\":{\"display_name\":\"Dr Lee\",\"last_name\":\"Lee\"}}", "Dr Lee", "Dr Lee"},
+        {"{\"person\":{\"last_name\":\"Lee\"}}", "Lee", "Lee"},
+        {"{\"person\":{\"first_name\":null}}", "", ""},
+        {"{\"person\":null,\"establishment\":{\"name\":\"Yate School\"}}", "Yate School",
+         "Yate School"},
+        {"{}", "", ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct json *context = context_of(rows[i].message, "[]");
+        assert_string_equal(text_at(context, "greeting_name"), rows[i].greeting);
+        assert_string_equal(text_at(context, "person_name"), rows[i].name);
+        json_free(context);
+    }
+}
+
+static void the_language_is_the_persons_then_the_tenants(void **state)
+{
+    (void)state;
+    struct json *context = context_of("{\"person\":{\"language\":\"en\"}}", "[]");
+    assert_string_equal(text_at(context, "language"), "en");
+    json_free(context);
+    context = context_of("{\"person\":{}}", "[]");
+    assert_string_equal(text_at(context, "language"), "cy");
+    json_free(context);
+}
+
+static void an_alert_says_when_where_and_why(void **state)
+{
+    (void)state;
+    struct json *context = context_of(
+        "{\"courses\":[12,99,\"13\"],\"matched\":{\"12\":[\"Maths\",\"Year 5\",\"Heads\"],"
+        "\"13\":[\"Music\",\"Art\"]}}",
+        "[{\"id\":12,\"title\":\"A\",\"sessions\":[{\"starts_local\":\"2026-11-23T09:30\","
+        "\"ends_local\":\"2026-11-23T15:30\",\"zone\":\"GMT\",\"venue\":\"Hall\"},"
+        "{\"starts_local\":\"2026-11-24T09:30\",\"online_url\":\"https://m/1\"}]},"
+        "{\"id\":13,\"title\":\"B\"}]");
+    assert_string_equal(text_at(context, "courses.0.course.title"), "A");
+    assert_string_equal(text_at(context, "courses.0.because"), "Maths, Year 5 and Heads");
+    assert_string_equal(text_at(context, "courses.0.course.first_day"), "Monday 23 November 2026");
+    assert_string_equal(text_at(context, "courses.0.course.first_times"), "9.30am to 3.30pm GMT");
+    assert_string_equal(text_at(context, "courses.0.course.first_venue"), "Hall");
+    assert_string_equal(text_at(context, "courses.0.course.sessions.1.online_url"), "https://m/1");
+    assert_string_equal(text_at(context, "courses.0.course.sessions.1.venue"), "");
+    assert_string_equal(text_at(context, "courses.1.because"), "Music and Art");
+    assert_string_equal(text_at(context, "courses.1.course.first_day"), "");
+    assert_int_equal(json_array_count(json_find(context, "courses")), 2);
+    assert_int_equal(json_find_integer(context, "course_count", 0), 2);
+    assert_true(json_find_true(context, "is_many"));
+    assert_false(json_find_true(context, "is_one"));
+    assert_string_equal(text_at(context, "course.title"), "A");
+    json_free(context);
+}
+
+static void a_link_of_another_scheme_is_left_out(void **state)
+{
+    (void)state;
+    struct json *context = context_of(
+        "{\"courses\":[1],\"booking\":{\"online_url\":\"data:x\",\"status\":\"confirmed\"}}",
+        "[{\"id\":1,\"booking_url\":\"javascript:alert(1)\",\"resources\":["
+        "{\"name\":\"a\",\"url\":\"javascript:x\"},{\"url\":\"https://r/\"},"
+        "{\"name\":\"b\",\"url\":\"https://r/ x\"},{\"name\":\"c\",\"url\":\"http://r/c\"}]}]");
+    assert_string_equal(text_at(context, "course.booking_url"), "");
+    assert_string_equal(text_at(context, "booking.online_url"), "");
+    assert_string_equal(text_at(context, "tenant.privacy_url"), "");
+    const struct json *resources = json_find(json_find(context, "course"), "resources");
+    assert_int_equal(json_array_count(resources), 2);
+    assert_string_equal(text_at(context, "course.resources.0.name"), "https://r/");
+    assert_string_equal(text_at(context, "course.resources.1.name"), "c");
+    json_free(context);
+}
+
+static void roles_are_the_ones_given_and_else_a_delegates(void **state)
+{
+    (void)state;
+    struct json *context = context_of(
+        "{\"roles\":{\"delegate\":false,\"booker\":true,\"booked_for\":[\"Jo\",\"Al\"]}}", "[]");
+    assert_false(json_find_true(context, "is_delegate"));
+    assert_true(json_find_true(context, "is_booker"));
+    assert_string_equal(text_at(context, "booked_for"), "Jo and Al");
+    json_free(context);
+    context = context_of("{\"roles\":{\"delegate\":true,\"tutor\":true}}", "[]");
+    assert_true(json_find_true(context, "is_delegate"));
+    assert_true(json_find_true(context, "is_tutor"));
+    json_free(context);
+    context = context_of("{\"roles\":null}", "[]");
+    assert_true(json_find_true(context, "is_delegate"));
+    assert_false(json_find_true(context, "is_provider"));
+    json_free(context);
+}
+
+static void many_names_are_counted(void **state)
+{
+    (void)state;
+    char message[2000] = "{\"roles\":{\"booker\":true,\"booked_for\":[\"Jo\"";
+    for (int i = 0; i < 52; i++)
+        strcat(message, ",\"Jo\"");
+    strcat(message, "]}}");
+    struct json *context = context_of(message, "[]");
+    const char *names = text_at(context, "booked_for");
+    assert_string_equal(names + strlen(names) - 15, ", Jo and 3 more");
+    json_free(context);
+}
+
+static void long_texts_come_in_lines_too(void **state)
+{
+    (void)state;
+    struct json *context = context_of(
+        "{\"courses\":[1]}",
+        "[{\"id\":1,\"bring\":\"a\\n\\nb\\n\\n\",\"cancel_by_local\":\"2026-11-16T17:00\"}]");
+    const struct json *course = json_find(context, "course");
+    const struct json *lines = json_find(course, "bring_lines");
+    assert_int_equal(json_array_count(lines), 3);
+    assert_string_equal(json_text(json_array_at(lines, 1), NULL), "");
+    assert_int_equal(json_array_count(json_find(course, "summary_lines")), 0);
+    assert_string_equal(text_at(course, "cancel_by"), "5pm on Monday 16 November 2026");
+    assert_int_equal(
+        json_array_count(json_find(json_find(context, "tenant"), "postal_address_lines")), 3);
+    json_free(context);
+}
+
+static void facts_of_the_wrong_type_are_as_absent(void **state)
+{
+    (void)state;
+    struct json *context = context_of(
+        "{\"courses\":{\"a\":1},\"matched\":[],\"person\":5,\"booking\":[],\"roles\":\"x\"}",
+        "[{\"id\":1,\"title\":7,\"sessions\":{},\"resources\":\"x\"},5]");
+    assert_int_equal(json_find_integer(context, "course_count", -1), 0);
+    assert_string_equal(text_at(context, "person_name"), "");
+    json_free(context);
+    const struct mail_context_input input = {0};
+    context = mail_context_message(&input);
+    assert_non_null(context);
+    json_free(context);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_greeting_uses_the_best_name_there_is),
+        cmocka_unit_test(the_language_is_the_persons_then_the_tenants),
+        cmocka_unit_test(an_alert_says_when_where_and_why),
+        cmocka_unit_test(a_link_of_another_scheme_is_left_out),
+        cmocka_unit_test(roles_are_the_ones_given_and_else_a_delegates),
+        cmocka_unit_test(many_names_are_counted),
+        cmocka_unit_test(long_texts_come_in_lines_too),
+        cmocka_unit_test(facts_of_the_wrong_type_are_as_absent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
