@@ -10,9 +10,43 @@ static const struct cli_option check_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option status_options[] = {
+    {"json", NULL, "write one JSON object"},
+    {"watch", NULL, "write it anew each second"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option why_options[] = {
+    {"json", NULL, "write a JSON array of conditions"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option restrict_options[] = {
+    {"lift", NULL, "let mail go again"},
+    {"reason", "TEXT", "kept with the change"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option cancel_options[] = {
+    {"reason", "TEXT", "kept with the change"},
+    {NULL, NULL, NULL},
+};
+
 static const struct cli_command commands[] = {
+    {"migrate", "", 0, 0, "bring the database to this version's schema", NULL, true,
+     cli_run_migrate},
     {"worker", "", 0, 0, "send what is due, until stopped", NULL, true, cli_run_worker},
+    {"web", "", 0, 0, "serve the pages that mails link to, until stopped", NULL, true, cli_run_web},
     {"check", "", 0, 0, "check the settings", check_options, true, cli_run_check},
+    {"status", "", 0, 0, "show the queue, rates and trouble", status_options, true, cli_run_status},
+    {"why", "TENANT COURSE PERSON", 3, 3, "say why a person is alerted to a course, or is not",
+     why_options, true, cli_run_why},
+    {"tenant", "list | grant SLUG LOGIN | revoke SLUG LOGIN | live SLUG", 1, 3,
+     "list tenants, grant one to a login, let one go live", NULL, true, cli_run_tenant},
+    {"restrict", "TENANT PERSON", 2, 2, "send a person no mail at all (GDPR article 18)",
+     restrict_options, true, cli_run_restrict},
+    {"cancel", "TENANT JOB", 2, 2, "send no more of a job", cancel_options, true, cli_run_cancel},
+    {"retry", "", 0, 99, "send failed or uncertain mail again", NULL, false, cli_run_unavailable},
     {"preview", "", 0, 99, "show a mail as it would be sent", NULL, false, cli_run_unavailable},
     {"receive", "", 0, 99, "take a mail on standard input", NULL, false, cli_run_unavailable},
     {"import", "", 0, 99, "load facts from CSV files", NULL, false, cli_run_unavailable},

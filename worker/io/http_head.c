@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { HOST_BYTES = 261 }; /* a domain name, a colon and a port */
+
 void http_head_add(struct http_head *head, const char *name, const char *value)
 {
     if (strcasecmp(name, "Host") == 0) {
@@ -37,6 +39,15 @@ static bool is_uri(const char *uri, size_t uri_bytes)
     return true;
 }
 
+/* A name or address, and perhaps a port (RFC 3986 section 3.2, as far as hosts of pages go). */
+static bool is_host(const char *host)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]";
+    size_t size = strlen(host);
+    return size > 0 && size <= HOST_BYTES && strspn(host, allowed) == size;
+}
+
 static bool is_framed_well(const struct http_head *head)
 {
     if (head->length_count + head->encoding_count > 1)
@@ -51,7 +62,7 @@ unsigned http_head_judge(const struct http_head *head, const char *uri, size_t u
         return 414;
     if (head->has_nul || !is_uri(uri, uri_bytes) || !is_framed_well(head))
         return 400;
-    if (head->host_count != 1 || head->host[0] == '\0' || head->type_count > 1)
+    if (head->host_count != 1 || !is_host(head->host) || head->type_count > 1)
         return 400;
     if (head->length_count == 1 && strtoull(head->length, NULL, 10) > limits->body_bytes)
         return 413;
