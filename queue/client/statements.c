@@ -40,6 +40,11 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
                                  "select handbell.unrestrict_person($1, $2, $3)", 3},
     [QUEUE_CANCEL_JOB] = {"cancel_job", "select handbell.cancel_job($1, $2)", 2},
 
+    [QUEUE_SET_ACTOR] = {"set_actor",
+                         "select pg_catalog.set_config('handbell.actor', $1, false),"
+                         " pg_catalog.set_config('handbell.reason', $2, false)",
+                         2},
+
     [QUEUE_MIGRATION_LOCK] = {"migration_lock",
                               "select pg_catalog.pg_advisory_xact_lock("
                               "pg_catalog.hashtextextended('handbell migrate', 0))",

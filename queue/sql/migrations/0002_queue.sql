@@ -51,6 +51,7 @@ create table job (
 create index job_course on job (tenant_id, course_id, kind);
 create index job_matching on job (tenant_id, job_id) where state = 'matching';
 create index job_created on job (tenant_id, created_at);
+create index job_held on job (tenant_id, job_id) where state = 'held';
 
 -- Nobody hears the same job twice, whatever is stated again.
 create table job_recipient (
@@ -142,6 +143,12 @@ create table message_record (
 ) partition by range (ended_at);
 create index message_record_job on message_record (tenant_id, job_id) where job_id is not null;
 create index message_record_person on message_record (tenant_id, person_id);
+-- For rates: rows arrive in the order of ended_at, so a BRIN index finds a minute's at no cost of note;
+-- and for trouble, which is rare.
+create index message_record_ended on message_record using brin (ended_at)
+    with (pages_per_range = 32, autosummarize = on);
+create index message_record_trouble on message_record (state, ended_at)
+    where state in ('failed', 'uncertain');
 create table message_record_other partition of message_record default;
 
 -- Workers that are or were there. A worker is alive while its session holds lock_key.

@@ -1,0 +1,139 @@
+-- What `handbell status` shows: the queue by lane, rates and trouble, over all tenants. It locks
+-- nothing, and every count is bounded: one that reaches status_bound() means "at least so many".
+
+create or replace function status_bound() returns integer
+language sql immutable as $$ select 100001 $$;
+
+-- One lane's due and waiting mails. As in due_work: one index probe a tenant, and no row is visited
+-- that is not counted.
+create or replace function lane_status(p_lane smallint)
+returns table (due integer, waiting integer, oldest_wait_s numeric)
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select
+        (select count(*) from (
+            select from handbell.tenant t cross join lateral (
+                select from handbell.message m
+                where m.tenant_id = t.tenant_id and m.lane = p_lane and m.relay = 1
+                  and m.state = 'ready' and m.due <= now()
+                limit handbell.status_bound()) one
+            where t.is_live limit handbell.status_bound()) d)::integer,
+        (select count(*) from (
+            select from handbell.tenant t cross join lateral (
+                select from handbell.message m
+                where m.tenant_id = t.tenant_id and m.lane = p_lane and m.relay = 1
+                  and m.state = 'ready' and m.due > now()
+                limit handbell.status_bound()) one
+            where t.is_live limit handbell.status_bound()) w)::integer,
+        (select round(extract(epoch from now() - min(first.due)), 1)
+         from handbell.tenant t cross join lateral (
+            select m.due from handbell.message m
+            where m.tenant_id = t.tenant_id and m.lane = p_lane and m.relay = 1
+              and m.state = 'ready' and m.due <= now()
+            order by m.due limit 1) first
+         where t.is_live)
+$$;
+
+create or replace function lanes_status() returns jsonb
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select jsonb_agg(jsonb_build_object('lane', l.name, 'due', s.due, 'waiting', s.waiting,
+                                        'oldest_wait_s', s.oldest_wait_s) order by l.lane)
+    from (values (1::smallint, 'urgent'), (2::smallint, 'account'), (3::smallint, 'service'),
+                 (4::smallint, 'tutor'), (5::smallint, 'alert'), (6::smallint, 'bulletin'))
+        l (lane, name)
+    cross join lateral handbell.lane_status(l.lane) s
+$$;
+
+-- How many mails ended in that state within that time. The partitions are found by the time, the rows
+-- by a BRIN index, which costs storing them next to nothing.
+create or replace function ended_within(p_state text, p_time interval) returns integer
+language plpgsql stable security definer
+set search_path = handbell, pg_temp set enable_seqscan = off as $$
+declare
+    v_since timestamptz := now() - p_time;
+    v_count integer;
+begin
+    select count(*) into v_count from (
+        select from message_record r where r.ended_at > v_since and r.state = p_state
+        limit status_bound()) s;
+    return v_count;
+end $$;
+
+-- A worker is alive while its session holds its lock.
+create or replace function workers_status() returns jsonb
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select jsonb_build_object('alive', count(*) filter (where is_alive),
+                              'dead', count(*) filter (where not is_alive))
+    from (
+        select exists (
+            select from pg_locks l
+            where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+              and l.database = (select oid from pg_database where datname = current_database())
+              and ((l.classid::bigint << 32) | l.objid::bigint) = w.lock_key) as is_alive
+        from handbell.worker w) x
+$$;
+
+-- The longest held snapshot: while it lasts no dead row can be cleared, and claiming slows down. Other
+-- logins' sessions show only to a member of pg_read_all_stats.
+create or replace function snapshot_status() returns jsonb
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select jsonb_build_object(
+        'oldest_s', coalesce(round(extract(epoch from
+            max(clock_timestamp() - a.xact_start) filter (where a.backend_xmin is not null)), 1), 0),
+        'sees_all', pg_has_role(current_user, 'pg_read_all_stats', 'usage'))
+    from pg_stat_activity a
+    where a.datname = current_database() and a.pid <> pg_backend_pid()
+$$;
+
+-- Jobs that the brake holds, oldest first: they wait for release().
+create or replace function held_jobs() returns jsonb
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select coalesce(jsonb_agg(jsonb_build_object('tenant', s.slug, 'job', h.job_id, 'kind', h.kind,
+        'recipients', h.recipients, 'held_s', round(extract(epoch from now() - h.created_at)))
+        order by h.created_at, h.tenant_id, h.job_id), '[]')
+    from (select * from handbell.job j where j.state = 'held'
+          order by j.tenant_id, j.job_id limit 50) h
+    join handbell.tenant_slug s on s.tenant_id = h.tenant_id
+$$;
+
+create or replace function queue_status() returns jsonb
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select jsonb_build_object(
+        'at', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        'bound', handbell.status_bound(),
+        'tenants', (select jsonb_build_object('live', count(*) filter (where t.is_live),
+                                              'loading', count(*) filter (where not t.is_live))
+                    from handbell.tenant t),
+        'lanes', handbell.lanes_status(),
+        'in_flight', (
+            select jsonb_build_object('claimed', count(*) filter (where f.state = 'claimed'),
+                                      'transmitting', count(*) filter (where f.state <> 'claimed'))
+            from (select m.state from handbell.message m
+                  where m.state in ('claimed', 'transmitting')
+                  limit handbell.status_bound()) f),
+        'sent_last_minute', handbell.ended_within('sent', '1 min'),
+        'sent_last_hour', handbell.ended_within('sent', '1 h'),
+        'failed_last_day', handbell.ended_within('failed', '1 day'),
+        'uncertain_last_day', handbell.ended_within('uncertain', '1 day'),
+        'held_jobs', handbell.held_jobs(),
+        'workers', handbell.workers_status(),
+        'snapshot', handbell.snapshot_status())
+$$;
+
+-- The tenants that this login may act for, and which other logins may: for `handbell tenant list`.
+create or replace function tenant_list()
+returns table (slug text, name text, is_live boolean, logins text)
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select s.slug, t.name, coalesce(t.is_live, false),
+           (select string_agg(l.login::text, ', ' order by l.login)
+            from handbell.login_tenant l where l.slug = s.slug)
+    from (select x.slug, x.tenant_id from handbell.tenant_slug x
+          where x.tenant_id in (select handbell.my_tenants())
+          union all
+          -- granted before the tenant itself was stated
+          select distinct l.slug, null::bigint from handbell.login_tenant l
+          where not exists (select from handbell.tenant_slug x where x.slug = l.slug)
+            and pg_has_role(session_user,
+                (select n.nspowner from pg_namespace n where n.nspname = 'handbell'), 'member')) s
+    left join handbell.tenant t on t.tenant_id = s.tenant_id
+    order by s.slug
+$$;
