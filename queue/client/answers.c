@@ -11,7 +11,7 @@
 static struct pg_result unreadable(const char *why)
 {
     struct pg_result result = {.kind = PG_RESULT_REFUSED};
-    snprintf(result.text, sizeof result.text, "the answer cannot be read: %s", why);
+    snprintf(result.text, sizeof result.text, "the answer cannot be read: %.300s", why);
     return result;
 }
 
