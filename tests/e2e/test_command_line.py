@@ -12,8 +12,8 @@ from tests.support import process
 from tests.support.schema import binary
 
 USAGE, DATA, NO_INPUT, UNAVAILABLE, CONFIG = 64, 65, 66, 69, 78
-LATER = ["preview", "receive", "import", "export", "erase", "report"]
-NOW = ["migrate", "worker", "web", "check", "status", "why", "restrict", "retry", "cancel", "tenant"]
+LATER = ["retry", "preview", "receive", "import", "export", "erase", "report"]
+NOW = ["migrate", "worker", "web", "check", "status", "why", "restrict", "cancel", "tenant"]
 
 
 def run(*arguments, environment=None, **more):
