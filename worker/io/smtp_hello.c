@@ -47,7 +47,8 @@ static void take_refusal(struct smtp_hello *hello, const char *line, size_t size
 {
     struct smtp_reply reply;
     smtp_reply_init(&reply);
-    hello->refusal = (struct outcome){.verb = hello->step};
+    hello->refusal = (struct outcome){
+        .verb = hello->step == OUTCOME_VERB_CONNECT ? OUTCOME_VERB_GREETING : hello->step};
     /* A reply of several lines: its first stands for it. */
     char first[SMTP_REPLY_KEPT_BYTES];
     size_t kept = size < sizeof first - 1 ? size : sizeof first - 2;
