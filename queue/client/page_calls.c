@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 enum { NUMBER_BYTES = 24, CALL_TIMEOUT_MS = 5000 };
@@ -85,15 +86,27 @@ uint64_t page_database_answered_ms(const struct page_database *database)
     return database->answered_ms;
 }
 
+/* Serialization failure and deadlock, connection trouble, resources, and a server that is stopping
+ * or starting (PostgreSQL manual, appendix A). */
+static bool is_passing(const char *sqlstate)
+{
+    static const char *const classes[] = {"40", "08", "53", "57"};
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+        if (strncmp(sqlstate, classes[i], 2) == 0)
+            return true;
+    return false;
+}
+
 static enum page_reply reply_read(struct page_call *call, const struct pg_result *result)
 {
-    if (result->kind == PG_RESULT_REFUSED)
+    if (result->kind == PG_RESULT_REFUSED && !is_passing(result->sqlstate)) {
         LOG(LOG_LEVEL_ERROR, "page_call_refused", log_text("sqlstate", result->sqlstate),
             log_text("reason", result->text));
-    if (result->kind == PG_RESULT_ROWS)
-        call->database->answered_ms = clock_monotonic_ms();
+        return PAGE_REPLY_FAILED;
+    }
     if (result->kind != PG_RESULT_ROWS)
         return PAGE_REPLY_AWAY;
+    call->database->answered_ms = clock_monotonic_ms();
     return pg_result_rows(result) == 1 && !pg_result_is_null(result, 0, call->on_view ? 4 : 0)
                ? PAGE_REPLY_DONE
                : PAGE_REPLY_UNKNOWN;

@@ -32,7 +32,8 @@ struct page_link {
 enum page_reply {
     PAGE_REPLY_DONE,    /* what was asked holds now, and is committed */
     PAGE_REPLY_UNKNOWN, /* no such person, or the pages of another tenant: refused */
-    PAGE_REPLY_AWAY,    /* the database did not answer, or not as it should; a change may be made */
+    PAGE_REPLY_AWAY,    /* the database is not there just now; the change may be made or not */
+    PAGE_REPLY_FAILED,  /* the database refused the call: asking again would not help */
 };
 
 /* Texts are "" where there is none, and alive during the callback. */

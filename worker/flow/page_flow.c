@@ -18,6 +18,8 @@ enum {
     REFUSED_AFTER_MS = 50,       /* every refused link is answered this long after it came */
     IN_FLIGHT_EVERY_MS = 50,     /* how often the wire is looked at after an opt-out */
     IN_FLIGHT_LONGEST_MS = 2000, /* the answer waits no longer (docs/architecture.md) */
+    AWAY_AGAIN_MS = 100,         /* how often a database that is away is asked again */
+    AWAY_LONGEST_MS = 3000,      /* and how long: most mail programs click once and never again */
     ALIVE_FOR_MS = 5000,         /* an answer of the database says so for this long */
     COUNTS_EVERY_MS = 60000,
     REFUSALS_LOGGED = 20, /* lines between two counts; all are counted */
@@ -169,14 +171,44 @@ static void visit_open(struct visit *visit)
 
 /* --- 2. stopping or undoing: committed, or not --- */
 
+static void visit_timer_start(struct visit *visit, void (*on_time)(void *context), uint64_t ms)
+{
+    loop_timer_free(visit->timer);
+    visit->timer = loop_timer_new(visit->flow->loop, on_time, visit);
+    if (visit->timer == NULL)
+        visit_fail(visit, PROBLEM_BUSY);
+    else
+        loop_timer_start(visit->timer, ms);
+}
+
+/* Every step may be taken twice: what was done already is not done again. */
+static void visit_try_again(void *context)
+{
+    struct visit *visit = context;
+    visit_enter(visit, visit->state);
+}
+
 /* True: go on. */
 static bool reply_is_good(struct visit *visit, enum page_reply reply)
 {
-    if (reply == PAGE_REPLY_UNKNOWN)
+    uint64_t age_ms = clock_monotonic_ms() - visit->opened_ms;
+    switch (reply) {
+    case PAGE_REPLY_DONE:
+        return true;
+    case PAGE_REPLY_UNKNOWN:
         visit_enter(visit, VISIT_REFUSED);
-    if (reply == PAGE_REPLY_AWAY)
-        visit_fail(visit, PROBLEM_BUSY);
-    return reply == PAGE_REPLY_DONE;
+        return false;
+    case PAGE_REPLY_AWAY:
+        if (age_ms < AWAY_LONGEST_MS && !visit->flow->is_ending) {
+            visit_timer_start(visit, visit_try_again, AWAY_AGAIN_MS);
+            return false;
+        }
+        break;
+    case PAGE_REPLY_FAILED:
+        break;
+    }
+    visit_fail(visit, PROBLEM_BUSY);
+    return false;
 }
 
 static void visit_stopped(void *context, enum page_reply reply)
@@ -215,21 +247,6 @@ static void visit_undo(struct visit *visit)
 
 /* --- 3. waiting: a mail that is on the wire already may end first --- */
 
-static void visit_timer_start(struct visit *visit, void (*on_time)(void *context), uint64_t ms)
-{
-    loop_timer_free(visit->timer);
-    visit->timer = loop_timer_new(visit->flow->loop, on_time, visit);
-    if (visit->timer == NULL)
-        visit_fail(visit, PROBLEM_BUSY);
-    else
-        loop_timer_start(visit->timer, ms);
-}
-
-static void visit_look_again(void *context)
-{
-    visit_enter(context, VISIT_WAITING);
-}
-
 /* The opt-out is in force whatever is answered here; what cannot be known is said to be possible.
  */
 static void visit_wire_seen(void *context, enum page_reply reply, bool is_in_flight)
@@ -240,7 +257,7 @@ static void visit_wire_seen(void *context, enum page_reply reply, bool is_in_fli
     if (is_over || !visit->may_arrive)
         visit_enter(visit, VISIT_VIEWING);
     else
-        visit_timer_start(visit, visit_look_again, IN_FLIGHT_EVERY_MS);
+        visit_timer_start(visit, visit_try_again, IN_FLIGHT_EVERY_MS);
 }
 
 static void visit_wait(struct visit *visit)
