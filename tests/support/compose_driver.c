@@ -95,17 +95,15 @@ static bool mail_make(const struct json *facts, const struct bodies *bodies, str
     return mail_compose(&mail, out, error);
 }
 
-static bool answer_make(const struct template_set *set, const struct json *facts, struct buf *out,
-                        struct error *error)
+static bool answer_make(const struct template_set *set, const struct json *facts,
+                        const struct json *context, struct buf *out, struct error *error)
 {
     struct bodies bodies;
     bodies_init(&bodies);
-    struct json *context = context_make(facts);
     bool has_kind = json_find(json_find(facts, "message"), "kind") != NULL;
     bool is_made = context != NULL &&
                    (!has_kind || bodies_render(&bodies, set, facts, context, error)) &&
                    mail_make(facts, &bodies, out, error);
-    json_free(context);
     bodies_free(&bodies);
     return is_made;
 }
@@ -116,16 +114,20 @@ static bool answer(const struct template_set *set, const char *line, size_t size
     struct buf out;
     buf_init(&out, MAIL_BYTES);
     struct json *facts = json_parse(line, size, &error);
-    bool is_made = facts != NULL && answer_make(set, facts, &out, &error);
+    struct json *context = facts != NULL ? context_make(facts) : NULL;
+    bool is_made = answer_make(set, facts, context, &out, &error);
     struct json *reply = json_new_object();
-    if (is_made)
+    if (is_made) {
         json_set(reply, "mail", json_new_text(out.data, out.size));
-    else
+        json_set(reply, "context", json_hold(context));
+    } else {
         json_set(reply, "error", json_new_text(error.text, strlen(error.text)));
+    }
     char *printed = json_print(reply);
     bool is_written = printed != NULL && puts(printed) >= 0 && fflush(stdout) == 0;
     free(printed);
     json_free(reply);
+    json_free(context);
     json_free(facts);
     buf_free(&out);
     return is_written;

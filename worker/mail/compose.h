@@ -12,8 +12,8 @@
 /* Limits, in bytes. A longer subject or name is
  * cut at a character and ends in U+2026. */
 enum {
-    MAIL_DISPLAY_NAME_BYTES = 512,
-    MAIL_SUBJECT_BYTES = 1024,
+    MAIL_DISPLAY_NAME_BYTES = 1200,
+    MAIL_SUBJECT_BYTES = 2400,
     MAIL_URL_BYTES = 2000,
     MAIL_BODY_BYTES = 1024 * 1024,
 };
