@@ -108,13 +108,19 @@ language sql immutable parallel safe as $$
         then 'must be a language tag, as in en-GB (RFC 5646)' end
 $$;
 
-create or replace function text_problem(p_type text, p_most integer, p_choices text[], p_text text)
+create or replace function texts_of(p_list jsonb) returns text[]
+language plpgsql immutable parallel safe as $$
+begin
+    return array(select distinct e from jsonb_array_elements_text(p_list) e);
+end $$;
+
+create or replace function text_problem(p_type text, p_most integer, p_choices jsonb, p_text text)
 returns text
 language plpgsql stable as $$
 begin
     if p_type = 'one of' then
-        return case when p_text <> all (p_choices)
-            then 'must be one of ' || array_to_string(p_choices, ', ') end;
+        return case when not p_choices ? p_text
+            then 'must be one of ' || array_to_string(texts_of(p_choices), ', ') end;
     elsif p_type = 'address' then
         return address_problem(p_text);
     elsif length(p_text) > p_most then
@@ -175,7 +181,7 @@ language sql immutable parallel safe as $$
 $$;
 
 create or replace function value_problem(
-    p_type text, p_most integer, p_choices text[], p_value jsonb)
+    p_type text, p_most integer, p_choices jsonb, p_value jsonb)
 returns text
 language plpgsql stable as $$
 declare

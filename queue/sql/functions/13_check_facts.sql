@@ -50,15 +50,25 @@ begin
         'unknown key' || coalesce('; did you mean "' || v_near || '"?', ''));
 end $$;
 
+-- A kind's keys as one value, {key: {type, most, ...}}. Called with a constant it becomes part of the
+-- caller's plan, worked out once a session: joining the table for every fact took half of put_person.
+create or replace function contract_of(p_kind text) returns jsonb
+language sql immutable parallel safe as $$
+    select jsonb_object_agg(k.key, jsonb_strip_nulls(to_jsonb(k)))
+        from contract_key() k where k.kind = p_kind
+$$;
+
 -- The facts as they are to be stored: null replaced by what holds without a statement, CR LF by LF.
--- p_path is '' but for the parts of a value ("sessions[2].").
+-- p_contract is contract_of(p_kind); p_path is '' but for the parts of a value ("sessions[2].").
 create or replace function check_facts(
-    p_function text, p_kind text, p_ref text, p_facts jsonb, p_path text default '')
+    p_function text, p_kind text, p_ref text, p_facts jsonb, p_contract jsonb,
+    p_path text default '')
 returns jsonb
 language plpgsql stable as $$
 declare
     v_facts jsonb := p_facts;
     v_value jsonb;
+    k jsonb;
     r record;
 begin
     if jsonb_typeof(p_facts) is distinct from 'object' then
@@ -70,24 +80,21 @@ begin
             perform refuse('HB001', p_function, p_ref, null, 'facts of more than 256 KB');
         end if;
     end if;
-    for r in
-        select f.key, f.value, k.type, k.most, k.choices, k.standard, k.is_nullable, k.is_available
-        from jsonb_each(p_facts) f
-            left join contract_key() k on k.kind = p_kind and k.key = f.key
-    loop
-        if r.type is null then
+    for r in select key, value from jsonb_each(p_facts) loop
+        k := p_contract -> r.key;
+        if k is null then
             perform refuse_key(p_function, p_kind, p_ref, p_path, r.key);
-        elsif not r.is_available then
+        elsif not (k -> 'is_available')::boolean then
             perform refuse('HB004', p_function, p_ref, p_path || r.key, 'not available yet');
         elsif r.value = 'null' then
-            if not r.is_nullable then
+            if not (k -> 'is_nullable')::boolean then
                 perform refuse('HB001', p_function, p_ref, p_path || r.key, 'must not be null');
-            elsif r.standard is not null and p_path = '' then
-                v_facts := v_facts || jsonb_build_object(r.key, r.standard);
+            elsif k ? 'standard' and p_path = '' then
+                v_facts := v_facts || jsonb_build_object(r.key, k -> 'standard');
             end if;
             continue;
         end if;
-        v_value := check_value(p_function, p_ref, p_path || r.key, r.type, r.most, r.choices, r.value);
+        v_value := check_value(p_function, p_ref, p_path || r.key, k, r.value);
         if v_value <> r.value then
             v_facts := v_facts || jsonb_build_object(r.key, v_value);
         end if;
@@ -97,28 +104,31 @@ end $$;
 
 -- One value, as it is to be stored.
 create or replace function check_value(
-    p_function text, p_ref text, p_key text, p_type text, p_most integer, p_choices text[],
-    p_value jsonb)
+    p_function text, p_ref text, p_key text, p_contract_key jsonb, p_value jsonb)
 returns jsonb
 language plpgsql stable as $$
 declare
-    v_problem text := value_problem(p_type, p_most, p_choices, p_value);
+    v_type text := p_contract_key ->> 'type';
+    v_problem text := value_problem(v_type, (p_contract_key -> 'most')::integer,
+                                    p_contract_key -> 'choices', p_value);
 begin
     if v_problem is not null then
         perform refuse('HB001', p_function, p_ref, p_key, v_problem);
-    elsif p_type = 'text' then
+    elsif v_type = 'text' then
         return to_jsonb(replace(p_value #>> '{}', E'\r\n', E'\n'));
-    elsif p_type = 'base url' then
+    elsif v_type = 'base url' then
         return to_jsonb(rtrim(p_value #>> '{}', '/'));
-    elsif p_type = 'language' and p_value <> '"en-GB"' then
+    elsif v_type = 'language' and p_value <> '"en-GB"' then
         perform refuse('HB004', p_function, p_ref, p_key, 'only en-GB is available yet');
-    elsif p_type in ('rules', 'course rules') then
-        return check_facts(p_function, p_type, p_ref, p_value, p_key || '.');
-    elsif p_type = 'window' then
-        return check_window(p_function, p_ref, p_key,
-                            check_facts(p_function, 'window', p_ref, p_value, p_key || '.'));
-    elsif p_type in ('sessions', 'resources') then
-        return check_parts(p_function, p_ref, p_key, rtrim(p_type, 's'), p_value);
+    elsif v_type in ('rules', 'course rules') then
+        return check_facts(p_function, v_type, p_ref, p_value,
+            case v_type when 'rules' then contract_of('rules') else contract_of('course rules') end,
+            p_key || '.');
+    elsif v_type = 'window' then
+        return check_window(p_function, p_ref, p_key, check_facts(
+            p_function, 'window', p_ref, p_value, contract_of('window'), p_key || '.'));
+    elsif v_type in ('sessions', 'resources') then
+        return check_parts(p_function, p_ref, p_key, rtrim(v_type, 's'), p_value);
     end if;
     return p_value;
 end $$;
@@ -138,7 +148,8 @@ begin
     for r in select value, ordinality as n from jsonb_array_elements(p_parts) with ordinality loop
         v_path := p_key || '[' || r.n || '].';
         v_parts := v_parts || jsonb_build_array(
-            check_facts(p_function, p_kind, p_ref, r.value, v_path));
+            check_facts(p_function, p_kind, p_ref, r.value, case p_kind
+                when 'session' then contract_of('session') else contract_of('resource') end, v_path));
         foreach v_name in array v_needed loop
             if not r.value ? v_name then
                 perform refuse('HB001', p_function, p_ref, v_path || v_name, 'must be given');

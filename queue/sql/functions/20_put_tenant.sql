@@ -16,7 +16,8 @@ declare
 begin
     perform check_slug(p_tenant);
     perform check_login(p_tenant);
-    v_facts := check_facts('put_tenant', 'tenant', p_tenant, p_facts);
+    v_facts := check_facts('put_tenant', 'tenant', p_tenant, p_facts,
+                                contract_of('tenant'));
     v_is_new := make_tenant(p_tenant);
     select t.* into strict v_old
         from tenant_slug s join tenant t on t.tenant_id = s.tenant_id

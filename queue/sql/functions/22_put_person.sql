@@ -10,7 +10,8 @@ end $$;
 create or replace function store_person(p_tenant bigint, p_ref text, p_facts jsonb) returns text
 language plpgsql as $$
 declare
-    v_facts jsonb := check_facts('put_person', 'person', p_ref, p_facts);
+    v_facts jsonb := check_facts('put_person', 'person', p_ref, p_facts,
+                                contract_of('person'));
     v_old person;
     v_new person;
     v_as_of timestamptz;
@@ -127,6 +128,7 @@ returns boolean
 language plpgsql as $$
 declare
     v_had bigint[] := '{}';
+    v_is_live boolean;
 begin
     if p_is_known then
         v_had := array(select category_id from tick
@@ -139,10 +141,10 @@ begin
               and category_id <> all (p_ids);
     end if;
     if p_ids <> '{}' then
+        select may_be_alerted(p, basis) into v_is_live from tenant where tenant_id = p.tenant_id;
         insert into tick (tenant_id, category_id, person_id, is_live, frequency)
-            select p.tenant_id, c, p.person_id, may_be_alerted(p, t.basis), p.frequency
-            from tenant t, unnest(p_ids) c
-            where t.tenant_id = p.tenant_id and c <> all (v_had);
+            select p.tenant_id, c, p.person_id, v_is_live, p.frequency
+            from unnest(p_ids) c where c <> all (v_had);
     end if;
     return v_had <> p_ids;
 end $$;

@@ -10,7 +10,8 @@ end $$;
 create or replace function store_course(p_tenant bigint, p_ref text, p_facts jsonb) returns text
 language plpgsql as $$
 declare
-    v_facts jsonb := check_facts('put_course', 'course', p_ref, p_facts);
+    v_facts jsonb := check_facts('put_course', 'course', p_ref, p_facts,
+                                contract_of('course'));
     v_is_new boolean := make_course(p_tenant, p_ref);
     v_old course;
     v_new course;

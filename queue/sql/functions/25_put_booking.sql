@@ -10,7 +10,8 @@ end $$;
 create or replace function store_booking(p_tenant bigint, p_ref text, p_facts jsonb) returns text
 language plpgsql as $$
 declare
-    v_facts jsonb := check_facts('put_booking', 'booking', p_ref, p_facts);
+    v_facts jsonb := check_facts('put_booking', 'booking', p_ref, p_facts,
+                                contract_of('booking'));
     v_columns jsonb := booking_columns(p_tenant, p_ref, v_facts);
     v_old booking;
     v_new booking;
