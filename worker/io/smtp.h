@@ -110,7 +110,7 @@ struct smtp_transaction {
 struct smtp_client;
 
 /* A client with no connection yet: they are opened as there is work for them. NULL with `error`
- * (EX_CONFIG: an option is wrong or a secret's file cannot be read; EX_OSERR). Ended by
+ * (EX_CONFIG: an option is wrong; EX_NOINPUT: a secret's file cannot be read; EX_OSERR). Ended by
  * smtp_client_free. */
 struct smtp_client *smtp_client_new(struct loop *loop, const struct smtp_options *options,
                                     struct error *error);
