@@ -108,7 +108,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
                 where cc.tenant_id = p_tenant and cc.course_id = m.course_id) as ticks
         from handbell.match m
         join handbell.course c on c.tenant_id = p_tenant and c.course_id = m.course_id
-        where m.tenant_id = p_tenant and m.message_id = p_message
+        where m.tenant_id = p_tenant and m.message_id = p_message and m.message_id > 0
     ) x
 $$;
 
@@ -189,7 +189,7 @@ begin
             where m.tenant_id = p_tenant and m.message_id = any (v_ids) and j.course_id is not null
         union
         select x.course_id from match x
-            where x.tenant_id = p_tenant and x.message_id = any (v_ids));
+            where x.tenant_id = p_tenant and x.message_id > 0 and x.message_id = any (v_ids));
     return query select 'tenant'::text, p_tenant, 0, tenant_json(t)::text;
     return query select 'course'::text, c.course_id, 0, c.data::text
         from courses_json(p_tenant, v_courses, t.time_zone) c;

@@ -29,7 +29,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
     select array_agg(c.course_id)
     from handbell.match m
     join handbell.course c on c.tenant_id = p_tenant and c.course_id = m.course_id
-    where m.tenant_id = p_tenant and m.message_id = p_message
+    where m.tenant_id = p_tenant and m.message_id = p_message and m.message_id > 0
       and handbell.takes_alerts(c, now())
       and not exists (select from handbell.booking b where b.tenant_id = p_tenant
           and b.course_id = c.course_id and b.person_id = p_person
@@ -109,7 +109,7 @@ begin
     ), dropped as (
         -- A course that cannot be booked any more was not told: should it open again, it matches anew.
         delete from match x using judged j
-        where x.tenant_id = p_tenant and x.message_id = j.message_id
+        where x.tenant_id = p_tenant and x.message_id > 0 and x.message_id = j.message_id
           and j.verdict in ('go', 'superseded') and not (x.course_id = any (coalesce(j.courses, '{}')))
           and not exists (select from course c where c.tenant_id = p_tenant
                           and c.course_id = x.course_id and takes_alerts(c, now()))
