@@ -44,6 +44,7 @@ struct http_request {
     struct MHD_Connection *mhd;
     const char *uri; /* as sent; libmicrohttpd's memory, like the texts of `head` */
     size_t uri_bytes;
+    unsigned uri_status;
     struct http_head head;
     struct buf body;
     size_t body_seen_bytes;
@@ -90,6 +91,8 @@ static void *mhd_saw_uri(void *context, const char *uri, struct MHD_Connection *
     request->connection->request = request;
     request->uri = uri == NULL ? "" : uri;
     request->uri_bytes = strlen(request->uri);
+    /* Now: libmicrohttpd is about to cut the query into pieces, in place. */
+    request->uri_status = http_head_judge_uri(request->uri, request->uri_bytes, &server->limits);
     buf_init(&request->body, server->limits.body_bytes);
     return request;
 }
@@ -141,8 +144,8 @@ static enum MHD_Result request_begin(struct http_request *request, struct MHD_Co
     request->head.has_nul = (uintptr_t)version > (uintptr_t)request->uri &&
                             apart <= server->limits.head_bytes && apart != request->uri_bytes + 1;
     MHD_get_connection_values(mhd, MHD_HEADER_KIND, mhd_visit_header, &request->head);
-    unsigned status =
-        http_head_judge(&request->head, request->uri, request->uri_bytes, &server->limits);
+    unsigned status = request->uri_status != 0 ? request->uri_status
+                                               : http_head_judge(&request->head, &server->limits);
     if (status == 0)
         return http_connection_name_client(request->connection, request->head.forwarded)
                    ? MHD_YES

@@ -26,17 +26,20 @@ void http_head_add(struct http_head *head, const char *name, const char *value)
     }
 }
 
-static bool is_uri(const char *uri, size_t uri_bytes)
+unsigned http_head_judge_uri(const char *uri, size_t uri_bytes,
+                             const struct http_head_limits *limits)
 {
     bool is_query = false;
+    if (uri_bytes > limits->uri_bytes)
+        return 414;
     if (uri_bytes == 0 || uri[0] != '/')
-        return false;
+        return 400;
     for (size_t i = 0; i < uri_bytes; i++) {
         if (uri[i] <= ' ' || uri[i] > '~' || (uri[i] == '%' && !is_query))
-            return false;
+            return 400;
         is_query |= uri[i] == '?';
     }
-    return true;
+    return 0;
 }
 
 /* A name or address, and perhaps a port (RFC 3986 section 3.2, as far as hosts of pages go). */
@@ -55,12 +58,9 @@ static bool is_framed_well(const struct http_head *head)
     return head->encoding_count == 0 || strcasecmp(head->encoding, "chunked") == 0;
 }
 
-unsigned http_head_judge(const struct http_head *head, const char *uri, size_t uri_bytes,
-                         const struct http_head_limits *limits)
+unsigned http_head_judge(const struct http_head *head, const struct http_head_limits *limits)
 {
-    if (uri_bytes > limits->uri_bytes)
-        return 414;
-    if (head->has_nul || !is_uri(uri, uri_bytes) || !is_framed_well(head))
+    if (head->has_nul || !is_framed_well(head))
         return 400;
     if (head->host_count != 1 || !is_host(head->host) || head->type_count > 1)
         return 400;

@@ -34,11 +34,14 @@ void http_head_add(struct http_head *head, const char *name, const char *value);
 
 /* 0: take it. 400: no Host, two, or one that is none (RFC 9112 section 3.2); Content-Length beside
  * Transfer-Encoding, or two of either, or another coding than chunked (section 6: the ways to
- * smuggle a request); two Content-Types; a URL that does not start with '/', or holds a control, a
- * blank, NUL or a byte beyond ASCII; a '%' in its path, since no path here needs one and "..%2f"
- * has only one use. 413, 414: body or URL past the limit. `uri` is path and query as sent. */
-unsigned http_head_judge(const struct http_head *head, const char *uri, size_t uri_bytes,
-                         const struct http_head_limits *limits);
+ * smuggle a request); two Content-Types. 413: the body is past the limit. */
+unsigned http_head_judge(const struct http_head *head, const struct http_head_limits *limits);
+
+/* Of path and query as sent. 0: take it. 414: past the limit. 400: it does not start with '/', or
+ * holds a control, a blank or a byte beyond ASCII, or a '%' in its path, since no path here needs
+ * one and "..%2f" has only one use. */
+unsigned http_head_judge_uri(const char *uri, size_t uri_bytes,
+                             const struct http_head_limits *limits);
 
 /* A line of plain text for one of these, and 503. Static. */
 const char *http_head_refusal(unsigned status);
