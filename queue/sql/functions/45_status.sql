@@ -9,28 +9,31 @@ language sql immutable as $$ select 100001 $$;
 create or replace function lane_status(p_lane smallint)
 returns table (due integer, waiting integer, oldest_wait_s numeric)
 language sql stable security definer set search_path = handbell, pg_temp as $$
-    select
-        (select count(*) from (
-            select from handbell.tenant t cross join lateral (
-                select from handbell.message m
-                where m.tenant_id = t.tenant_id and m.lane = p_lane and m.relay = 1
-                  and m.state = 'ready' and m.due <= now()
-                limit handbell.status_bound()) one
-            where t.is_live limit handbell.status_bound()) d)::integer,
-        (select count(*) from (
-            select from handbell.tenant t cross join lateral (
-                select from handbell.message m
-                where m.tenant_id = t.tenant_id and m.lane = p_lane and m.relay = 1
-                  and m.state = 'ready' and m.due > now()
-                limit handbell.status_bound()) one
-            where t.is_live limit handbell.status_bound()) w)::integer,
-        (select round(extract(epoch from now() - min(first.due)), 1)
-         from handbell.tenant t cross join lateral (
+    with busy as materialized (
+        select t.tenant_id, first.due
+        from handbell.tenant t cross join lateral (
             select m.due from handbell.message m
             where m.tenant_id = t.tenant_id and m.lane = p_lane and m.relay = 1
-              and m.state = 'ready' and m.due <= now()
+              and m.state = 'ready'
             order by m.due limit 1) first
-         where t.is_live)
+        where t.is_live
+    )
+    select
+        (select count(*) from (
+            select from busy b cross join lateral (
+                select from handbell.message m
+                where m.tenant_id = b.tenant_id and m.lane = p_lane and m.relay = 1
+                  and m.state = 'ready' and m.due <= now()
+                limit handbell.status_bound()) one
+            where b.due <= now() limit handbell.status_bound()) d)::integer,
+        (select count(*) from (
+            select from busy b cross join lateral (
+                select from handbell.message m
+                where m.tenant_id = b.tenant_id and m.lane = p_lane and m.relay = 1
+                  and m.state = 'ready' and m.due > now()
+                limit handbell.status_bound()) one
+            limit handbell.status_bound()) w)::integer,
+        (select round(extract(epoch from now() - min(b.due)), 1) from busy b where b.due <= now())
 $$;
 
 create or replace function lanes_status() returns jsonb
