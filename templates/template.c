@@ -74,7 +74,7 @@ static bool build(struct template *template, struct arena *arena,
         const struct template_token *token = &tokens[i];
         if (token->kind == TEMPLATE_CLOSE) {
             struct template_node *closed = builder.open[builder.depth--];
-            if (closed->kind == TEMPLATE_BLOCK)
+            if (closed != NULL && closed->kind == TEMPLATE_BLOCK)
                 template_unindent_block(closed);
             continue;
         }

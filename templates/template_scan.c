@@ -162,7 +162,7 @@ static bool scan_tag(struct scan *scan)
     size_t prefix = 0;
     if (is_doubled)
         close[prefix++] = is_triple ? '}' : '=';
-    strcpy(close + prefix, scan->close);
+    memcpy(close + prefix, scan->close, strlen(scan->close) + 1);
     const char *text = scan->at + (kind == TEMPLATE_VARIABLE ? 0 : 1);
     const char *end = text <= scan->end ? find(text, scan->end, close) : NULL;
     if (end == NULL)
@@ -182,8 +182,8 @@ static bool scan_all(struct scan *scan, const char *source, size_t size)
     scan->end = source + size;
     scan->line = 1;
     scan->count = 0;
-    strcpy(scan->open, "{{");
-    strcpy(scan->close, "}}");
+    memcpy(scan->open, "{{", 3);
+    memcpy(scan->close, "}}", 3);
     while (scan->at < scan->end) {
         const char *tag = find(scan->at, scan->end, scan->open);
         add_lines(scan, tag == NULL ? scan->end : tag);
