@@ -200,15 +200,28 @@ static void render_content(struct render *render, const struct template_node *no
     render_nodes(render, content, &inner);
 }
 
+/* Lines lie behind each other in the source: where none is indented, they are appended as one.
+ * Returns the last. */
+static const struct template_node *
+append_lines(struct render *render, const struct template_node *node, const struct place *place)
+{
+    const char *start = node->text;
+    const char *end = start + node->size;
+    while (place->indent == NULL && node->next != NULL && node->next->kind == TEMPLATE_TEXT &&
+           node->next->text == end) {
+        node = node->next;
+        end += node->size;
+    }
+    buf_append(render->out, start, (size_t)(end - start));
+    return node;
+}
+
 static void render_node(struct render *render, const struct template_node *node,
                         const struct place *place)
 {
     if (node->starts_line || node->kind <= TEMPLATE_RAW)
         start_node(render, node, place);
     switch (node->kind) {
-    case TEMPLATE_TEXT:
-        buf_append(render->out, node->text, node->size);
-        break;
     case TEMPLATE_VARIABLE:
     case TEMPLATE_RAW:
         append_value(render, look_up(place->scope, node), node->kind == TEMPLATE_RAW);
@@ -243,7 +256,12 @@ static void render_nodes(struct render *render, const struct template_node *node
             return;
         }
         render->steps_left--;
-        render_node(render, node, place);
+        if (node->kind == TEMPLATE_TEXT) {
+            start_node(render, node, place);
+            node = append_lines(render, node, place);
+        } else {
+            render_node(render, node, place);
+        }
     }
 }
 

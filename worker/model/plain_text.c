@@ -65,8 +65,10 @@ static enum text_class class_of(unsigned c)
 
 /* Whether a byte can be copied without a second look: neither control, nor markup, nor the first
  * byte of a sequence; in a line blanks need the look too. */
-static bool is_ordinary(unsigned char c, enum text_mode mode)
+static inline bool is_ordinary(unsigned char c, enum text_mode mode)
 {
+    if ((unsigned)(c | 0x20) - 'a' < 26) /* most are letters */
+        return true;
     if (c > ' ' && c < 0x7f)
         return mode != MODE_HTML || (c != '&' && c != '<' && c != '>' && c != '"' && c != '\'');
     return mode != MODE_LINE && (c == ' ' || c == '\n' || c == '\t');
