@@ -162,8 +162,11 @@ int main(int argc, char **argv)
 {
     struct error error = {0};
     struct driver *driver = calloc(1, sizeof *driver);
-    if (driver == NULL || argc < 2 || (driver->loop = loop_new(&error)) == NULL)
-        return 1;
+    if (driver == NULL || argc < 2)
+        abort();
+    driver->loop = loop_new(&error);
+    if (driver->loop == NULL)
+        abort();
     const struct pg_options options = {
         .url = argv[1],
         .application_name = "pg_driver",

@@ -32,16 +32,23 @@ bool cli_database_call(struct pg_sync *sync, enum queue_statement statement,
            queue_problem(result, error);
 }
 
+/* The account's name, or its number where it has none. */
+static void actor_name(char *actor, size_t size)
+{
+    char room[4096];
+    struct passwd account, *found = NULL;
+    if (getpwuid_r(getuid(), &account, room, sizeof room, &found) == 0 && found != NULL)
+        snprintf(actor, size, "%s", account.pw_name);
+    else
+        snprintf(actor, size, "uid %ju", (uintmax_t)getuid());
+}
+
 static bool actor_state(struct pg_sync *sync, const char *reason, struct error *error)
 {
     char actor[128];
     const char *parameters[] = {actor, reason ? reason : ""};
-    const struct passwd *account = getpwuid(getuid());
     struct pg_result result;
-    if (account != NULL)
-        snprintf(actor, sizeof actor, "%s", account->pw_name);
-    else
-        snprintf(actor, sizeof actor, "uid %ju", (uintmax_t)getuid());
+    actor_name(actor, sizeof actor);
     bool is_done = cli_database_call(sync, QUEUE_SET_ACTOR, parameters, &result, error);
     pg_sync_clear(&result);
     return is_done;
