@@ -3,9 +3,12 @@
 
 -- One index probe a tenant and lane: no row is stepped over, whatever waits behind it. Tenants come
 -- after p_after first and then round again, so that a caller who moves p_after on is fair to all.
+-- (Here and below without sequential scans: statistics lag behind a table that fills and empties within
+-- minutes, and by stale ones the planner expects the first row to be a wanted one.)
 create or replace function due_work(p_after bigint, p_limit integer)
 returns table (tenant_id bigint, what text, lane smallint, relay smallint)
-language sql stable security definer set search_path = handbell, pg_temp as $$
+language sql stable security definer set search_path = handbell, pg_temp
+set enable_seqscan = off set jit = off as $$
     select w.tenant_id, w.what, w.lane, w.relay
     from (
         select t.tenant_id, 'messages' as what, l.lane, 1::smallint as relay
@@ -93,9 +96,11 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
 $$;
 
 -- What an alert tells: its courses, soonest first, and for each the person's ticks that it met.
+-- This and messages_json have neither SET nor SECURITY DEFINER, so that the planner puts them in
+-- line: called a row, each cost a millisecond (measured). No role but the owner may call them.
 create or replace function alert_json(p_tenant bigint, p_message bigint, p_person bigint)
 returns table (courses json, matched json)
-language sql stable security definer set search_path = handbell, pg_temp as $$
+language sql stable as $$
     select json_agg(x.course_id order by x.starts_at, x.course_id),
            json_object_agg(x.course_id, x.ticks)
     from (
@@ -112,36 +117,38 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
     ) x
 $$;
 
-create or replace function message_json(m message) returns json
-language sql stable security definer set search_path = handbell, pg_temp as $$
-    select json_build_object('id', m.message_id, 'kind', m.kind, 'link_topic', k.link_topic,
+create or replace function messages_json(p_tenant bigint, p_ids bigint[])
+returns table (message_id bigint, epoch integer, due timestamptz, data json)
+language sql stable as $$
+    select m.message_id, m.epoch, m.due,
+        json_build_object('id', m.message_id, 'kind', m.kind, 'link_topic', k.link_topic,
         'created_unix', extract(epoch from m.created_at)::bigint, 'attempt', m.attempts,
         'person', case when p.person_id is not null then json_build_object('id', p.person_id,
             'email', p.email, 'title', p.title, 'first_name', p.first_name,
             'last_name', p.last_name, 'display_name', p.display_name, 'language', p.language) end,
-        'establishment', case when m.establishment_id is not null then (
-            select json_build_object('id', e.establishment_id, 'name', e.name,
-                                     'email', e.urgent_email)
-            from handbell.establishment e
-            where e.tenant_id = m.tenant_id and e.establishment_id = m.establishment_id) end,
+        'establishment', case when e.establishment_id is not null then
+            json_build_object('id', e.establishment_id, 'name', e.name, 'email', e.urgent_email) end,
         'courses', case when j.job_id is not null then json_build_array(j.course_id)
                         else a.courses end,
         'matched', a.matched,
         'booking', case when m.person_id is not null and j.course_id is not null then (
             select json_build_object('ref', b.ref, 'status', b.status, 'online_url', b.online_url)
             from handbell.booking b
-            where b.tenant_id = m.tenant_id and b.course_id = j.course_id
+            where b.tenant_id = p_tenant and b.course_id = j.course_id
               and b.person_id = m.person_id and (j.booking_id is null or b.booking_id = j.booking_id)
             order by b.status = 'confirmed' desc, b.booking_id limit 1) end,
         'roles', case when m.kind = 'course_cancelled' then case
             when m.person_id is null then json_build_object('provider', true)
-            else handbell.roles_json(m.tenant_id, j.course_id, m.person_id) end end)
-    from handbell.kind k
-    left join handbell.person p on p.tenant_id = m.tenant_id and p.person_id = m.person_id
-    left join handbell.job j on j.tenant_id = m.tenant_id and j.job_id = m.job_id
-    left join lateral (select * from handbell.alert_json(m.tenant_id, m.message_id, m.person_id)
-                       where m.kind = 'course_alert') a on true
-    where k.kind = m.kind
+            else handbell.roles_json(p_tenant, j.course_id, m.person_id) end end)
+    from handbell.message m
+    join handbell.kind k on k.kind = m.kind
+    left join handbell.person p on p.tenant_id = p_tenant and p.person_id = m.person_id
+    left join handbell.establishment e on e.tenant_id = p_tenant
+        and e.establishment_id = m.establishment_id
+    left join handbell.job j on j.tenant_id = p_tenant and j.job_id = m.job_id
+    left join lateral handbell.alert_json(p_tenant, m.message_id, m.person_id) a
+        on m.kind = 'course_alert'
+    where m.tenant_id = p_tenant and m.message_id = any (p_ids)
 $$;
 
 -- Takes up to p_limit due messages of one tenant, lane and relay. An unsealed alert is sealed, and the
@@ -150,7 +157,8 @@ $$;
 create or replace function claim(
     p_tenant bigint, p_owner uuid, p_lane smallint, p_relay smallint, p_limit integer)
 returns table (what text, id bigint, epoch integer, data text)
-language plpgsql security definer set search_path = handbell, pg_temp set synchronous_commit = off as $$
+language plpgsql security definer set search_path = handbell, pg_temp set synchronous_commit = off
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_now timestamptz := now();
     v_ids bigint[];
@@ -158,25 +166,20 @@ declare
     v_courses bigint[];
     t tenant;
 begin
-    with picked as (
-        select m.message_id, m.is_sealed from message m
-        where m.tenant_id = p_tenant and m.lane = p_lane and m.relay = p_relay
-          and m.state = 'ready' and m.due <= v_now
-        order by m.due limit p_limit
-        for update skip locked
-    ), claimed as (
-        update message m
-        set state = 'claimed', owner = p_owner, claimed_at = v_now, epoch = m.epoch + 1,
-            is_sealed = true
-        from picked k
-        where m.tenant_id = p_tenant and m.message_id = k.message_id
-        returning m.message_id, k.is_sealed as was_sealed
-    )
-    select array_agg(message_id), array_agg(message_id) filter (where not was_sealed)
-        into v_ids, v_unsealed from claimed;
+    select array_agg(k.message_id), array_agg(k.message_id) filter (where not k.is_sealed)
+        into v_ids, v_unsealed
+        from (select m.message_id, m.is_sealed from message m
+              where m.tenant_id = p_tenant and m.lane = p_lane and m.relay = p_relay
+                and m.state = 'ready' and m.due <= v_now
+              order by m.due limit p_limit
+              for update skip locked) k;
     if v_ids is null then
         return;
     end if;
+    update message m
+        set state = 'claimed', owner = p_owner, claimed_at = v_now, epoch = m.epoch + 1,
+            is_sealed = true
+        where m.tenant_id = p_tenant and m.message_id = any (v_ids);
     if v_unsealed is not null then
         update match x set message_id = m.message_id
             from message m
@@ -193,7 +196,7 @@ begin
     return query select 'tenant'::text, p_tenant, 0, tenant_json(t)::text;
     return query select 'course'::text, c.course_id, 0, c.data::text
         from courses_json(p_tenant, v_courses, t.time_zone) c;
-    return query select 'message'::text, m.message_id, m.epoch, message_json(m)::text
-        from message m where m.tenant_id = p_tenant and m.message_id = any (v_ids)
+    return query select 'message'::text, m.message_id, m.epoch, m.data::text
+        from messages_json(p_tenant, v_ids) m
         order by m.due, m.message_id;
 end $$;

@@ -6,7 +6,8 @@ create or replace function record(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_outcomes text[],
     p_codes integer[], p_enhanced text[], p_words text[], p_retry_after_s integer[])
 returns table (message_id bigint, state text)
-language plpgsql security definer set search_path = handbell, pg_temp as $$
+language plpgsql security definer set search_path = handbell, pg_temp
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_now timestamptz := clock_timestamp();
 begin
@@ -28,8 +29,8 @@ begin
                        then 'ready' else 'failed' end
                end as next
         from told u
-        join message m on m.tenant_id = p_tenant and m.message_id = u.message_id
-            and m.epoch = u.epoch and m.owner = p_owner and m.state in ('claimed', 'transmitting')
+        join message m on m.tenant_id = p_tenant and m.message_id = any (p_ids)
+            and m.message_id = u.message_id and m.epoch = u.epoch and m.owner = p_owner and m.state in ('claimed', 'transmitting')
         join kind k on k.kind = m.kind
     ), back as (
         update message m
@@ -40,10 +41,12 @@ begin
                             else least(m.attempts + 1, 32767) end,
             last_code = coalesce(j.code, m.last_code), last_text = coalesce(j.words, m.last_text)
         from judged j
-        where m.tenant_id = p_tenant and m.message_id = j.message_id and j.next = 'ready'
+        where m.tenant_id = p_tenant and m.message_id = any (p_ids)
+          and m.message_id = j.message_id and j.next = 'ready'
     ), gone as (
         delete from message m using judged j
-        where m.tenant_id = p_tenant and m.message_id = j.message_id and j.next <> 'ready'
+        where m.tenant_id = p_tenant and m.message_id = any (p_ids)
+          and m.message_id = j.message_id and j.next <> 'ready'
         returning m.*, j.next, j.outcome, j.code, j.enhanced, j.words
     ), kept as (
         insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id,
@@ -58,7 +61,8 @@ begin
         set state = case u.outcome when 'sent' then 'sent' else 'failed' end,
             code = nullif(u.code, 0), enhanced = nullif(u.enhanced, ''), words = nullif(u.words, '')
         from told u
-        where r.tenant_id = p_tenant and r.message_id = u.message_id and r.epoch = u.epoch
+        where r.tenant_id = p_tenant and r.message_id = any (p_ids)
+          and r.message_id = u.message_id and r.epoch = u.epoch
           and r.state = 'uncertain' and u.outcome in ('sent', 'refused')
         returning r.message_id, r.state
     )
