@@ -30,7 +30,8 @@ begin
                end as next
         from told u
         join message m on m.tenant_id = p_tenant and m.message_id = any (p_ids)
-            and m.message_id = u.message_id and m.epoch = u.epoch and m.owner = p_owner and m.state in ('claimed', 'transmitting')
+            and m.message_id = u.message_id and m.epoch = u.epoch and m.owner = p_owner
+            and m.state in ('claimed', 'transmitting')
         join kind k on k.kind = m.kind
     ), back as (
         update message m
