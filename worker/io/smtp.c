@@ -30,7 +30,6 @@ struct smtp_client {
     struct loop *loop;
     struct smtp_connector *connector;
     struct smtp_session_setup setup;
-    struct smtp_session **sessions;
     unsigned session_count;
     unsigned session_limit;
     unsigned connecting;
@@ -54,6 +53,7 @@ struct smtp_client {
     uint64_t drain_until_ms;
     void (*on_drained)(void *context);
     void *drained_context;
+    struct smtp_session *sessions[]; /* `session_limit` of them */
 };
 
 static void line_push(struct line *line, struct smtp_transaction *transaction)
@@ -176,13 +176,15 @@ static void client_count_failure(struct smtp_client *client, struct smtp_session
         client_fail_waiting(client, smtp_session_failure(session));
 }
 
-static unsigned *client_counter(struct smtp_client *client, enum smtp_session_state state)
+/* `step` is 1 when a session enters the state, -1 when it leaves. */
+static void client_count(struct smtp_client *client, enum smtp_session_state state, int step)
 {
     if (state == SMTP_SESSION_CONNECTING)
-        return &client->connecting;
-    if (state == SMTP_SESSION_IDLE)
-        return &client->idle;
-    return smtp_session_is_busy(state) ? &client->busy : NULL;
+        client->connecting += (unsigned)step;
+    else if (state == SMTP_SESSION_IDLE)
+        client->idle += (unsigned)step;
+    else if (smtp_session_is_busy(state))
+        client->busy += (unsigned)step;
 }
 
 static void owner_on_enter(void *context, struct smtp_session *session,
@@ -190,14 +192,8 @@ static void owner_on_enter(void *context, struct smtp_session *session,
 {
     struct smtp_client *client = context;
     enum smtp_session_state to = smtp_session_state(session);
-    unsigned *left = client_counter(client, from);
-    unsigned *entered = client_counter(client, to);
-    if (left == entered && to != SMTP_SESSION_CLOSED)
-        return;
-    if (left != NULL)
-        (*left)--;
-    if (entered != NULL)
-        (*entered)++;
+    client_count(client, from, -1);
+    client_count(client, to, 1);
     if (from == SMTP_SESSION_CONNECTING && to == SMTP_SESSION_IDLE) {
         client->totals.connections_opened++;
         client->is_probing = false;
@@ -344,7 +340,7 @@ struct smtp_client *smtp_client_new(struct loop *loop, const struct smtp_options
     struct smtp_client *client;
     if (!smtp_options_check(options, error))
         return NULL;
-    client = calloc(1, sizeof *client);
+    client = calloc(1, sizeof *client + options->connections * sizeof client->sessions[0]);
     if (client == NULL) {
         error_set(error, EX_OSERR, "smtp: no memory");
         return NULL;
@@ -352,11 +348,10 @@ struct smtp_client *smtp_client_new(struct loop *loop, const struct smtp_options
     client->loop = loop;
     client->turn = (struct loop_defer){.run = client_turn, .context = client};
     client->clock = loop_timer_new(loop, clock_ticked, client);
-    client->sessions = calloc(options->connections, sizeof(struct smtp_session *));
     client->session_limit = options->connections;
     client->tick_ms = choose_tick_ms(&options->timeouts);
     client->is_probing = true;
-    if (client->clock == NULL || client->sessions == NULL)
+    if (client->clock == NULL)
         error_set(error, EX_OSERR, "smtp: no memory");
     else
         client->connector = smtp_connector_new(loop, options, error);
@@ -431,7 +426,6 @@ void smtp_client_free(struct smtp_client *client)
     loop_defer_cancel(&client->turn);
     smtp_connector_free(client->connector);
     loop_timer_free(client->clock);
-    free(client->sessions);
     free(client);
 }
 
