@@ -340,7 +340,7 @@ struct smtp_client *smtp_client_new(struct loop *loop, const struct smtp_options
     struct smtp_client *client;
     if (!smtp_options_check(options, error))
         return NULL;
-    client = calloc(1, sizeof *client + options->connections * sizeof client->sessions[0]);
+    client = calloc(1, sizeof *client + options->connections * sizeof(void *));
     if (client == NULL) {
         error_set(error, EX_OSERR, "smtp: no memory");
         return NULL;
