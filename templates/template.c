@@ -65,6 +65,13 @@ static bool add_node(struct builder *builder, const struct template_token *token
     return true;
 }
 
+static void close_node(struct builder *builder)
+{
+    struct template_node *closed = builder->open[builder->depth--];
+    if (closed->kind == TEMPLATE_BLOCK)
+        template_unindent_block(closed);
+}
+
 static bool build(struct template *template, struct arena *arena,
                   const struct template_token *tokens, size_t count)
 {
@@ -73,9 +80,8 @@ static bool build(struct template *template, struct arena *arena,
     for (size_t i = 0; i < count; i++) {
         const struct template_token *token = &tokens[i];
         if (token->kind == TEMPLATE_CLOSE) {
-            struct template_node *closed = builder.open[builder.depth--];
-            if (closed != NULL && closed->kind == TEMPLATE_BLOCK)
-                template_unindent_block(closed);
+            if (builder.depth > 0)
+                close_node(&builder);
             continue;
         }
         bool is_silent = token->kind == TEMPLATE_COMMENT || token->kind == TEMPLATE_DELIMITERS;

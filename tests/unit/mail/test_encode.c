@@ -110,9 +110,10 @@ static void an_encoded_word_keeps_to_75_and_to_whole_characters(void **state)
             struct buf out;
             buf_init(&out, 100000);
             size_t end = mail_encode_words(&out, text, strlen(text), column);
+            char *rest = NULL;
             size_t at = out.data[0] == '\r' ? 1 : column;
-            for (char *word = strtok(out.data, "\r\n "); word != NULL;
-                 word = strtok(NULL, "\r\n ")) {
+            for (char *word = strtok_r(out.data, "\r\n ", &rest); word != NULL;
+                 word = strtok_r(NULL, "\r\n ", &rest)) {
                 assert_true(strlen(word) <= 75);
                 assert_true(at + strlen(word) <= 76);
                 at = 1;
