@@ -120,7 +120,8 @@ language plpgsql stable as $$
 begin
     if p_type = 'one of' then
         return case when not p_choices ? p_text
-            then 'must be one of ' || array_to_string(texts_of(p_choices), ', ') end;
+            then 'must be one of ' || (select string_agg(c.e, ', ' order by c.n)
+                from jsonb_array_elements_text(p_choices) with ordinality c (e, n)) end;
     elsif p_type = 'address' then
         return address_problem(p_text);
     elsif length(p_text) > p_most then

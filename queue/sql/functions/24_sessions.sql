@@ -50,8 +50,7 @@ begin
         return check_sessions(c.ref, null, jsonb_build_array(v_single));
     end if;
     -- Without a start there is no session, so nothing may be said about one.
-    select k into v_single from unnest(v_keys) k where p_facts -> k <> 'null' limit 1;
-    if found then
+    if exists (select from unnest(v_keys) k where p_facts -> k <> 'null') then
         perform refuse('HB001', 'put_course', c.ref, 'starts_at', 'must be given: the facts hold '
             || 'other keys of a session');
     end if;
