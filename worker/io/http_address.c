@@ -12,7 +12,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { LISTEN_BACKLOG = 512, DESCRIPTORS_BESIDE = 64 };
+/* Accepted sockets inherit the buffers: what a client does not read, or sends ahead, stays small.
+ */
+enum { LISTEN_BACKLOG = 512, DESCRIPTORS_BESIDE = 64, BUFFER_BYTES = 64 * 1024 };
 
 static bool port_parse(const char *text, in_port_t *port)
 {
@@ -145,6 +147,7 @@ static int listen_fail(int fd, const char *text, struct error *error)
 int http_address_listen(const char *text, struct error *error)
 {
     const int yes = 1;
+    const int buffer_bytes = BUFFER_BYTES;
     struct http_address address;
     if (!http_address_parse(text, &address, error))
         return -1;
@@ -153,6 +156,9 @@ int http_address_listen(const char *text, struct error *error)
     if (fd < 0)
         return listen_fail(fd, text, error);
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0)
+        return listen_fail(fd, text, error);
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes) != 0)
         return listen_fail(fd, text, error);
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes) != 0)
         return listen_fail(fd, text, error);
