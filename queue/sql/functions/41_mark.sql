@@ -1,6 +1,6 @@
 -- Marking: the last look before a mail goes on the wire. What is no longer wanted becomes skipped.
 
--- This function and the two behind it have neither SET nor SECURITY DEFINER, so that the planner puts
+-- This function and those behind it have neither SET nor SECURITY DEFINER, so that the planner puts
 -- them in line: called a row, each cost a good part of a millisecond (measured).
 
 -- Does the thing that this job's mail tells still hold? Null: yes. Otherwise why not.
@@ -73,6 +73,35 @@ language sql stable as $$
     from handbell.person p where p.tenant_id = p_tenant and p.person_id = p_person
 $$;
 
+-- What the last look finds, message by message: where the mail would go, which courses an alert may
+-- still tell of, and what speaks against the recipient or against the job. In line, as the above.
+create or replace function look_at(
+    p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_basis text)
+returns table (message_id bigint, kind text, address text, courses bigint[], objection text,
+               job_objection text)
+language sql stable as $$
+    select m.message_id, m.kind, coalesce(p.email, e.urgent_email) as address, a.courses,
+           case when m.expires_at <= now() then 'expired'
+                when m.person_id is not null then po.why
+                when e.status is distinct from 'active' then 'removed'
+                when e.urgent_email is null then 'no_address'
+                when handbell.is_suppressed(p_tenant, e.urgent_email) then 'suppressed'
+           end as objection,
+           jo.why as job_objection
+    from unnest(p_ids, p_epochs) as u (message_id, epoch)
+    join handbell.message m on m.tenant_id = p_tenant and m.message_id = u.message_id
+        and m.message_id = any (p_ids)
+        and m.epoch = u.epoch and m.owner = p_owner and m.state = 'claimed'
+    join handbell.kind k on k.kind = m.kind
+    left join handbell.person p on p.tenant_id = p_tenant and p.person_id = m.person_id
+    left join handbell.establishment e on e.tenant_id = p_tenant
+        and e.establishment_id = m.establishment_id
+    left join lateral handbell.person_objection(p_tenant, m.person_id, k.topic, p_basis) po on true
+    left join lateral handbell.job_objection(p_tenant, m.job_id, m.person_id) jo on true
+    left join lateral handbell.alert_courses(p_tenant, m.message_id, m.person_id) a
+        on m.kind = 'course_alert'
+$$;
+
 create or replace function mark(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[])
 returns table (message_id bigint, verdict text, address text, courses bigint[])
@@ -90,26 +119,7 @@ begin
     select t.basis into strict v_basis from tenant t where t.tenant_id = p_tenant;
     return query
     with looked as (
-        select m.message_id, m.kind, coalesce(p.email, e.urgent_email) as address, a.courses,
-               case when m.expires_at <= now() then 'expired'
-                    when m.person_id is not null then po.why
-                    when e.status is distinct from 'active' then 'removed'
-                    when e.urgent_email is null then 'no_address'
-                    when is_suppressed(p_tenant, e.urgent_email) then 'suppressed'
-               end as objection,
-               jo.why as job_objection
-        from unnest(p_ids, p_epochs) as u (message_id, epoch)
-        join message m on m.tenant_id = p_tenant and m.message_id = u.message_id
-            and m.message_id = any (p_ids)
-            and m.epoch = u.epoch and m.owner = p_owner and m.state = 'claimed'
-        join kind k on k.kind = m.kind
-        left join person p on p.tenant_id = p_tenant and p.person_id = m.person_id
-        left join establishment e on e.tenant_id = p_tenant
-            and e.establishment_id = m.establishment_id
-        left join lateral person_objection(p_tenant, m.person_id, k.topic, v_basis) po on true
-        left join lateral job_objection(p_tenant, m.job_id, m.person_id) jo on true
-        left join lateral alert_courses(p_tenant, m.message_id, m.person_id) a
-            on m.kind = 'course_alert'
+        select * from look_at(p_tenant, p_owner, p_ids, p_epochs, v_basis)
     ), judged as (
         select l.message_id, l.kind, l.address, l.courses,
                coalesce(l.job_objection, l.objection,

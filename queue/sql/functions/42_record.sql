@@ -1,5 +1,21 @@
 -- Recording what became of an attempt, and the rows of workers that died.
 
+-- Where a message goes from an attempt. A notice whose end is in doubt goes again, but three times at
+-- most: a relay that always falls silent after the data would else be sent it for days.
+create or replace function next_state(
+    p_outcome text, p_on_uncertain text, p_doubts integer, p_has_time boolean)
+returns text
+language sql immutable as $$
+    select case p_outcome
+        when 'sent' then 'sent'
+        when 'refused' then 'failed'
+        when 'unsent' then 'ready'
+        when 'deferred' then case when p_has_time then 'ready' else 'failed' end
+        when 'uncertain' then case when p_on_uncertain = 'again' and p_doubts < 3 and p_has_time
+                                   then 'ready' else 'uncertain' end
+        end
+$$;
+
 -- Idempotent by epoch: a repeated or late call answers 'stale' and changes nothing, but for one case:
 -- an outcome that arrives after a take-over had to call the message uncertain settles it.
 create or replace function record(
@@ -18,16 +34,8 @@ begin
             as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s)
     ), judged as (
         select m.message_id, u.outcome, u.code, u.enhanced, u.words, u.retry_after_s,
-               case u.outcome
-                   when 'sent' then 'sent'
-                   when 'refused' then 'failed'
-                   when 'unsent' then 'ready'
-                   when 'uncertain' then
-                       case when k.on_uncertain = 'again' then 'ready' else 'uncertain' end
-                   when 'deferred' then case
-                       when v_now + make_interval(secs => u.retry_after_s) < m.expires_at
-                       then 'ready' else 'failed' end
-               end as next
+               next_state(u.outcome, k.on_uncertain, m.doubts,
+                          v_now + make_interval(secs => u.retry_after_s) < m.expires_at) as next
         from told u
         join message m on m.tenant_id = p_tenant and m.message_id = any (p_ids)
             and m.message_id = u.message_id and m.epoch = u.epoch and m.owner = p_owner
@@ -40,6 +48,7 @@ begin
                        else v_now + make_interval(secs => j.retry_after_s) end,
             attempts = case when j.outcome = 'unsent' then m.attempts
                             else least(m.attempts + 1, 32767) end,
+            doubts = m.doubts + case when j.outcome = 'uncertain' then 1 else 0 end,
             last_code = coalesce(j.code, m.last_code), last_text = coalesce(j.words, m.last_text)
         from judged j
         where m.tenant_id = p_tenant and m.message_id = any (p_ids)

@@ -107,6 +107,7 @@ create table message (
     lane smallint not null,
     relay smallint not null default 1,
     attempts smallint not null default 0,
+    doubts smallint not null default 0, -- how often an attempt's end was uncertain
     is_sealed boolean not null default true, -- false: an alert that new matches may still join
     state message_state not null default 'ready',
     kind text not null,
