@@ -13,7 +13,7 @@ from tests.support import demo_facts, process
 from tests.support.programs import post_one_click
 from tests.support.queue_calls import is_quiet
 
-NAME_WIDTH = 24
+NAME_WIDTH = 30
 # The conditions that say whose fault it is that somebody was not told, in words for a reader.
 REASONS = {
     "alerts are on": "switched alerts off",
@@ -23,6 +23,8 @@ REASONS = {
     "the person has no place on the course": "has a place on it already",
     "the course is open to the person's establishment": "works at a school that it is not open to",
 }
+# Lines of why() that explain others; they need not hold.
+DETAILS = ("a subject is shared", "an audience is shared", "an interest is shared", "matched")
 FREQUENCIES = {"daily": "wants one mail a day", "weekly": "wants one mail a week"}
 
 
@@ -225,7 +227,7 @@ def tell_why(story):
     person, course = demo_facts.OPTS_OUT, demo_facts.LATE_COURSE
     say_title(f'5. handbell why: {story.name(person)} and "{story.title(course)}"')
     for condition, (holds, detail) in story.portal.why(course, person).items():
-        mark = "yes" if holds else "NO "
+        mark = "yes" if holds else "-  " if condition in DETAILS else "NO "
         print(f"  {mark}  {condition}{f'  ({detail})' if detail else ''}", flush=True)
 
 

@@ -1,0 +1,58 @@
+"""A tenant with very many people, laid into the tables by the owner: put_person is not what is
+measured. Knows the tables of queue/sql/migrations.
+"""
+
+from tests.support import schema
+from tests.support.portal import Portal
+
+SUBJECTS = 35
+AUDIENCES = 7
+
+
+def put_tenant(cluster, database, slug="demo", **facts):
+    """A live tenant without brake: (its portal, its id)."""
+    with cluster.connect(database) as owner:
+        schema.grant_tenant(owner, schema.PORTAL, slug)
+    portal = Portal(cluster.connect(database, schema.PORTAL), slug)
+    rules = {"brake": 1_000_000}
+    portal.put_tenant(basis="public_task", rules=rules, settle="0 seconds", **facts)
+    for number in range(SUBJECTS):
+        portal.put_category(f"subject-{number}", "subject")
+    for number in range(AUDIENCES):
+        portal.put_category(f"audience-{number}", "audience")
+    with cluster.connect(database) as owner:
+        (tenant,) = owner.execute(
+            "select tenant_id from handbell.tenant_slug where slug = %s", [slug]
+        ).fetchone()
+    return portal, tenant
+
+
+def add_people(owner, tenant, count):
+    """Each ticks two subjects of 35 and two audiences of 7, spread evenly and independently, so that one subject
+    has 57,143 of a million."""
+    owner.execute(
+        """insert into handbell.person (tenant_id, ref, email, first_name, last_name, alerts, as_of)
+           select %s, 'n' || i, 'reader' || i || '@example.org', 'Reader', 'Number ' || i, true, now()
+           from generate_series(1, %s) i""",
+        [tenant, count],
+    )
+    owner.execute(
+        """insert into handbell.tick (tenant_id, category_id, person_id, is_live, frequency)
+           select p.tenant_id, k.category_id, p.person_id, true, 'immediate'
+           from (select tenant_id, person_id, substr(ref, 2)::bigint as i
+                 from handbell.person where tenant_id = %s) p
+           cross join lateral (values
+               ('subject-' || i %% 35),
+               ('subject-' || (i + 1 + i / 35 %% 34) %% 35),
+               ('audience-' || i / 35 %% 7),
+               ('audience-' || (i / 35 + 1 + i / 245 %% 6) %% 7)) own (ref)
+           join handbell.category k on k.tenant_id = p.tenant_id and k.ref = own.ref""",
+        [tenant],
+    )
+    settle(owner, "person", "tick", "category")
+
+
+def settle(owner, *tables):
+    """Vacuums and analyses, as autovacuum would in time."""
+    for table in tables:
+        owner.execute(f"vacuum analyze handbell.{table}")
