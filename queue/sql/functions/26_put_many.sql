@@ -50,7 +50,8 @@ end $$;
 create or replace function read_items(p_kind text, p_items jsonb)
 returns table (n integer, ref text, facts jsonb, problem text)
 language sql immutable as $$
-    select i.n, case when i.problem is null then i.ref end, i.item - 'ref',
+    select i.n, case when i.problem is null then i.ref end,
+           case when i.problem is null then i.item - 'ref' end,
            'put_' || p_kind || ': ' || coalesce(i.problem, case
                when row_number() over (partition by i.ref order by i.n) > 1
                then 'the ref of an earlier item of this call' end)
