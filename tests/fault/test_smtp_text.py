@@ -147,23 +147,18 @@ def test_our_own_limit_is_kept(mails):
     assert [run["large"].kind, run["fits"].kind] == ["refused", "sent"]
 
 
-def test_what_may_not_be_sent_any_more_is_not(mails):
-    for extensions in (["PIPELINING"], []):
-        with BadSmtpServer(extensions=extensions) as server:
-            run = smtp_client.run(
-                f"smtp://127.0.0.1:{server.port}",
-                [
-                    mails.step("a"),
-                    mails.step("stopped", words=["stop"]),
-                    mails.step("c"),
-                    "wait",
-                ],
-            )
-        assert (run["stopped"].kind, run["stopped"].scope) == ("deferred", "none")
-        assert run["stopped"].data_ends == 0
-        assert [run["a"].kind, run["c"].kind] == ["sent", "sent"]
-        assert len(server.messages) == 2
-        assert server.verbs().count("DATA") == 2
+@pytest.mark.parametrize("extensions", [["PIPELINING"], []], ids=["pipelined", "one_by_one"])
+@pytest.mark.parametrize("order", [["stopped", "a", "b"], ["a", "stopped", "b"]])
+def test_what_may_not_be_sent_any_more_is_not(mails, order, extensions):
+    """Neither as the first mail of a session nor announced behind another one."""
+    steps = [mails.step(name, words=["stop"] if name == "stopped" else []) for name in order]
+    with BadSmtpServer(extensions=extensions) as server:
+        run = smtp_client.run(f"smtp://127.0.0.1:{server.port}", [*steps, "wait"])
+    assert (run["stopped"].kind, run["stopped"].scope) == ("deferred", "none")
+    assert run["stopped"].data_ends == 0
+    assert [run["a"].kind, run["b"].kind] == ["sent", "sent"]
+    assert len(server.messages) == 2
+    assert server.verbs().count("DATA") == 2
 
 
 def test_without_extensions_one_command_is_sent_at_a_time(mails):
