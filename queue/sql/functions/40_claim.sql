@@ -181,18 +181,28 @@ begin
             is_sealed = true
         where m.tenant_id = p_tenant and m.message_id = any (v_ids);
     if v_unsealed is not null then
-        update match x set message_id = m.message_id
-            from message m
-            where m.tenant_id = p_tenant and m.message_id = any (v_unsealed)
-              and x.tenant_id = p_tenant and x.person_id = m.person_id and x.message_id is null;
+        -- A probe for each alert ("offset 0" keeps the planner from turning it round: without
+        -- statistics it read every waiting match of the tenant for each batch).
+        update match x set message_id = k.message_id
+            from (
+                select m.message_id, m.person_id, y.course_id
+                from message m
+                cross join lateral (
+                    select w.course_id from match w
+                    where w.tenant_id = p_tenant and w.person_id = m.person_id
+                      and w.message_id is null offset 0) y
+                where m.tenant_id = p_tenant and m.message_id = any (v_unsealed)) k
+            where x.tenant_id = p_tenant and x.course_id = k.course_id
+              and x.person_id = k.person_id and x.message_id is null;
     end if;
     select * into strict t from tenant where tenant_id = p_tenant;
     v_courses := array(
         select j.course_id from message m join job j on j.tenant_id = p_tenant and j.job_id = m.job_id
             where m.tenant_id = p_tenant and m.message_id = any (v_ids) and j.course_id is not null
         union
-        select x.course_id from match x
-            where x.tenant_id = p_tenant and x.message_id > 0 and x.message_id = any (v_ids));
+        select x.course_id from unnest(v_ids) u (id) cross join lateral ( -- OFFSET 0: see look_at
+            select m.course_id from match m
+            where m.tenant_id = p_tenant and m.message_id = u.id and m.message_id > 0 offset 0) x);
     return query select 'tenant'::text, p_tenant, 0, tenant_json(t)::text;
     return query select 'course'::text, c.course_id, 0, c.data::text
         from courses_json(p_tenant, v_courses, t.time_zone) c;

@@ -37,10 +37,10 @@ begin
                next_state(u.outcome, k.on_uncertain, m.doubts,
                           v_now + make_interval(secs => u.retry_after_s) < m.expires_at) as next
         from told u
-        join message m on m.tenant_id = p_tenant and m.message_id = any (p_ids)
-            and m.message_id = u.message_id and m.epoch = u.epoch and m.owner = p_owner
-            and m.state in ('claimed', 'transmitting')
+        cross join lateral (select * from message x -- OFFSET 0: see look_at
+            where x.tenant_id = p_tenant and x.message_id = u.message_id offset 0) m
         join kind k on k.kind = m.kind
+        where m.epoch = u.epoch and m.owner = p_owner and m.state in ('claimed', 'transmitting')
     ), back as (
         update message m
         set state = 'ready', owner = null, claimed_at = null,
@@ -51,12 +51,10 @@ begin
             doubts = m.doubts + case when j.outcome = 'uncertain' then 1 else 0 end,
             last_code = coalesce(j.code, m.last_code), last_text = coalesce(j.words, m.last_text)
         from judged j
-        where m.tenant_id = p_tenant and m.message_id = any (p_ids)
-          and m.message_id = j.message_id and j.next = 'ready'
+        where m.tenant_id = p_tenant and m.message_id = j.message_id and j.next = 'ready'
     ), gone as (
         delete from message m using judged j
-        where m.tenant_id = p_tenant and m.message_id = any (p_ids)
-          and m.message_id = j.message_id and j.next <> 'ready'
+        where m.tenant_id = p_tenant and m.message_id = j.message_id and j.next <> 'ready'
         returning m.*, j.next, j.outcome, j.code, j.enhanced, j.words
     ), kept as (
         insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id,
@@ -70,10 +68,10 @@ begin
         update message_record r
         set state = case u.outcome when 'sent' then 'sent' else 'failed' end,
             code = nullif(u.code, 0), enhanced = nullif(u.enhanced, ''), words = nullif(u.words, '')
-        from told u
-        where r.tenant_id = p_tenant and r.message_id = any (p_ids)
-          and r.message_id = u.message_id and r.epoch = u.epoch
-          and r.state = 'uncertain' and u.outcome in ('sent', 'refused')
+        from (select t.* from told t left join judged j on j.message_id = t.message_id
+              where j.message_id is null and t.outcome in ('sent', 'refused') offset 0) u
+        where r.tenant_id = p_tenant and r.message_id = u.message_id and r.epoch = u.epoch
+          and r.state = 'uncertain'
         returning r.message_id, r.state
     )
     select u.message_id, coalesce(j.next, s.state, 'stale')
