@@ -164,6 +164,8 @@ declare
     v_ids bigint[];
     v_unsealed bigint[];
     v_courses bigint[];
+    v_message bigint;
+    v_person bigint;
     t tenant;
 begin
     select array_agg(k.message_id), array_agg(k.message_id) filter (where not k.is_sealed)
@@ -181,19 +183,16 @@ begin
             is_sealed = true
         where m.tenant_id = p_tenant and m.message_id = any (v_ids);
     if v_unsealed is not null then
-        -- A probe for each alert ("offset 0" keeps the planner from turning it round: without
-        -- statistics it read every waiting match of the tenant for each batch).
-        update match x set message_id = k.message_id
-            from (
-                select m.message_id, m.person_id, y.course_id
-                from message m
-                cross join lateral (
-                    select w.course_id from match w
-                    where w.tenant_id = p_tenant and w.person_id = m.person_id
-                      and w.message_id is null offset 0) y
-                where m.tenant_id = p_tenant and m.message_id = any (v_unsealed)) k
-            where x.tenant_id = p_tenant and x.course_id = k.course_id
-              and x.person_id = k.person_id and x.message_id is null;
+        -- One by one, on purpose: a join is planned round the wrong way while the tables have no
+        -- statistics yet, and then reads every waiting match of the tenant for each batch (measured:
+        -- 1.8 s for 200 alerts of 10,000; a probe each takes 4 ms).
+        for v_message, v_person in
+            select m.message_id, m.person_id from message m
+                where m.tenant_id = p_tenant and m.message_id = any (v_unsealed)
+        loop
+            update match x set message_id = v_message
+                where x.tenant_id = p_tenant and x.person_id = v_person and x.message_id is null;
+        end loop;
     end if;
     select * into strict t from tenant where tenant_id = p_tenant;
     v_courses := array(
