@@ -171,7 +171,7 @@ int http_address_listen(const char *text, struct error *error)
 
 void http_address_write(int fd, char text[HTTP_ADDRESS_TEXT_BYTES])
 {
-    struct sockaddr_storage storage;
+    struct sockaddr_storage storage = {0};
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
     char host[INET6_ADDRSTRLEN];
