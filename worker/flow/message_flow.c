@@ -208,6 +208,7 @@ static void on_marked(void *context, const struct pg_result *result,
 
 /* ---- 3. Marked: wanted, and written when a session of the relay is free. ---- */
 
+static bool on_may_begin(void *context);
 static bool on_may_send_data(void *context);
 static void on_sent(void *context, const struct outcome *outcome);
 
@@ -250,6 +251,7 @@ static void message_send(struct message_flow *flow, struct message *message)
         .bytes = message->mail.data,
         .size = message->mail.size,
         .is_urgent = message->lane == LANE_URGENT,
+        .may_begin = on_may_begin,
         .may_send_data = on_may_send_data,
         .on_done = on_sent,
         .context = message,
@@ -276,6 +278,20 @@ static void flow_send(struct message_flow *flow)
 }
 
 /* ---- 4. Sending: the relay's client has it. ---- */
+
+/* It may have waited behind another mail, or for a connection. A relay to which every mail comes
+ * late must not starve for that: after a round of refusals one is let through. */
+static bool on_may_begin(void *context)
+{
+    const struct message *message = context;
+    struct message_flow *flow = message->flow;
+    bool is_old = clock_monotonic_ms() - message->marked_at_ms > MESSAGE_FLOW_MARK_AGE_MS;
+
+    if (is_old && flow->aged_in_row++ < flow->relay.connections * (RELAY_AHEAD + 1))
+        return false;
+    flow->aged_in_row = 0;
+    return true;
+}
 
 static bool on_may_send_data(void *context)
 {

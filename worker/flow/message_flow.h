@@ -40,6 +40,7 @@ struct message_flow {
     bool is_serving;
     bool is_stopping;
     bool is_marking_paused;
+    uint32_t aged_in_row;           /* marks that were too old when their mail's turn came */
     void (*on_room)(void *context); /* memory was freed, or the relay may be tried again */
     void *context;
 };

@@ -354,10 +354,8 @@ static void worker_free(struct worker *worker)
     queue_free(worker->chores_queue);
     equipment_free(worker->retired);
     equipment_free(worker->equipment);
-    if (worker->flow.loop != NULL) {
-        tally_log(&worker->flow.tally, worker->flow.lists.held);
+    if (worker->flow.loop != NULL)
         message_flow_free(&worker->flow);
-    }
     intake_free(&worker->intake);
     registration_free(&worker->registration);
     chores_free(&worker->chores);
@@ -387,6 +385,7 @@ int worker_run(const char *config_path, const struct setting *const *tables, str
     else if (worker->failure.exit_status == 0)
         worker->failure.exit_status = EX_OSERR;
     int exit_status = worker->failure.exit_status;
+    tally_log(&worker->flow.tally, worker->flow.lists.held);
     if (exit_status != 0)
         *error = worker->failure;
     else

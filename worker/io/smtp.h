@@ -90,6 +90,9 @@ struct smtp_transaction {
     bool needs_smtputf8; /* the header holds raw UTF-8 (RFC 6531); addresses are looked at anyway */
     bool is_urgent;      /* goes ahead of those that wait in line */
 
+    /* Asked before the first command of the transaction is written; behind a relay that pipelines
+     * it may have waited for the end of another mail. False ends the transaction as below. */
+    bool (*may_begin)(void *context);
     /* Asked right before DATA is written, and again right before the mail itself when the peer has
      * said 354. False ends the transaction unsent: DEFERRED, scope NONE. */
     bool (*may_send_data)(void *context);

@@ -30,6 +30,12 @@ void session_finish_slot(struct smtp_session *session, struct smtp_slot *slot)
     setup->owner->on_finish(setup->context, transaction, &slot->outcome);
 }
 
+bool session_may_begin(const struct smtp_slot *slot)
+{
+    const struct smtp_transaction *transaction = slot->transaction;
+    return transaction->may_begin == NULL || transaction->may_begin(transaction->context);
+}
+
 bool session_may_send(const struct smtp_slot *slot)
 {
     const struct smtp_transaction *transaction = slot->transaction;
@@ -124,7 +130,7 @@ static void body_append_next(struct smtp_session *session)
     if (!smtp_slot_fill(ahead, transaction, smtp_connection_peer(session->connection),
                         setup->message_bytes)) {
         session_finish_slot(session, ahead);
-    } else if (!session_may_send(ahead)) {
+    } else if (!session_may_begin(ahead) || !session_may_send(ahead)) {
         smtp_slot_defer(ahead, OUTCOME_VERB_DATA, "not to be sent any more");
         session_finish_slot(session, ahead);
     } else {

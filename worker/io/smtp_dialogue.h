@@ -42,6 +42,7 @@ void session_take_reply(struct smtp_session *session);
 /* The transaction in the slot has ended with the slot's outcome. */
 void session_finish_slot(struct smtp_session *session, struct smtp_slot *slot);
 /* Asks the transaction whether its data may go. */
+bool session_may_begin(const struct smtp_slot *slot);
 bool session_may_send(const struct smtp_slot *slot);
 
 /* Restarts the time-out of the state. */

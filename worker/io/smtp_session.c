@@ -230,7 +230,7 @@ static bool session_begin(struct smtp_session *session, struct smtp_transaction 
     bool is_good = smtp_slot_fill(slot, transaction, smtp_connection_peer(session->connection),
                                   session->setup->message_bytes);
     /* Pipelined, DATA goes in the first write: so this is right before it. */
-    if (is_good && session->pipelines && !session_may_send(slot)) {
+    if (is_good && (!session_may_begin(slot) || (session->pipelines && !session_may_send(slot)))) {
         smtp_slot_defer(slot, OUTCOME_VERB_DATA, "not to be sent any more");
         is_good = false;
     }
