@@ -27,6 +27,8 @@ PAYLOADS = {
     "vertical": "one\vtwo\fthree\x1bfour\x7f",
     "emoji": "Zoë 🎓 naïve",
 }
+# Marks that show a text in another order than it is stored in: taken out.
+TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 COURSE_TEXTS = [
     "title", "summary", "contact", "arrival_notes", "bring", "access_contact", "cost",
     "cancellation_terms", "joining_instructions", "venue", "venue_address", "series",
@@ -120,8 +122,9 @@ def check_shape(mail):
 
 
 def check_carried(mails, payload, course, reasons):
-    """What was taken is in the mail, letter by letter but for blanks."""
-    wanted = squeeze(f"A {payload} Z")
+    """What was taken is in the mail, letter by letter but for blanks and what would turn them round."""
+    wanted = squeeze(f"A {payload.translate(TURNING)} Z")
+    assert not any(chr(mark) in mail.text() + mail.html() for mail in mails for mark in TURNING)
     if "title" in course:
         for mail in mails:
             assert wanted in squeeze(mail.text())
