@@ -8,6 +8,7 @@ import argparse
 import os
 import pathlib
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -48,6 +49,7 @@ class Bench:
         self.add(what, f"not measured: {problem}", "-", "-")
 
     def command(self, text):
+        text = re.sub(r"(127\.0\.0\.1):\d+", r"\1:PORT", text)
         if text not in self.commands:
             self.commands.append(text)
 
@@ -91,8 +93,9 @@ def run(bench, parts):
         bench.attempt("send path", lambda: bench_send.measure_send_path(bench))
     if "pipeline" in parts:
         bench.attempt("whole pipeline", lambda: bench_send.measure_pipeline(bench))
-        bench.add("anonymous memory of that worker", f"{bench.worker_memory_kb / 1024:.1f} MB",
-                  "-", "<= 32 MB")  # fmt: skip
+        if bench.worker_memory_kb > 0:
+            memory = f"{bench.worker_memory_kb / 1024:.1f} MB"
+            bench.add("anonymous memory of that worker", memory, "-", "<= 32 MB")
     if "match" in parts or "claim" in parts:
         database = bench_send.make_database(bench, "queue")
         measured = bench.attempt("matching", lambda: bench_queue.measure_matching(bench, database))

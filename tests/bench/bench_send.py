@@ -41,6 +41,7 @@ def measure_send_path(bench):
         f"{rate / their_rate:.2f} x",
         ">= 1.3 x",
     )
+    bench.command("smtp-sink 127.0.0.1:PORT 1000")
     bench.command(" ".join(map(str, command)))
     bench.command(" ".join(source))
 

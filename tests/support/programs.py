@@ -90,6 +90,7 @@ class Programs:
 
     def __init__(self, folder, cluster, database):
         self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.cluster = cluster
         self.database = database
         self.key_file = make_key(self.folder / "key")
