@@ -108,12 +108,6 @@ language sql immutable parallel safe as $$
         then 'must be a language tag, as in en-GB (RFC 5646)' end
 $$;
 
-create or replace function texts_of(p_list jsonb) returns text[]
-language plpgsql immutable parallel safe as $$
-begin
-    return array(select distinct e from jsonb_array_elements_text(p_list) e);
-end $$;
-
 create or replace function text_problem(p_type text, p_most integer, p_choices jsonb, p_text text)
 returns text
 language plpgsql stable as $$

@@ -100,30 +100,25 @@ begin
                  order by k);
 end $$;
 
--- Complains of the first ref that was not found among p_known.
-create or replace function refuse_missing(
-    p_function text, p_ref text, p_key text, p_what text, p_wanted text[], p_known text[])
-returns void
-language plpgsql as $$
-begin
-    perform refuse('HB002', p_function, p_ref, p_key, 'no ' || p_what || ' has the ref "'
-        || (select min(w collate "C") from unnest(p_wanted) w where w <> all (p_known)) || '"');
-end $$;
-
+-- The ids behind a list of refs, sorted, each once. One look-up a ref: whatever the planner believes of
+-- a table's size, it has a unique index to go by.
 create or replace function category_ids(
     p_tenant bigint, p_function text, p_ref text, p_key text, p_list jsonb)
 returns bigint[]
 language plpgsql as $$
 declare
-    v_wanted text[] := texts_of(p_list);
-    v_ids bigint[] := array(select category_id from category
-        where tenant_id = p_tenant and ref = any (v_wanted) order by category_id);
+    v_ids bigint[] := '{}';
+    v_id bigint;
+    v_wanted text;
 begin
-    if cardinality(v_ids) < cardinality(v_wanted) then
-        perform refuse_missing(p_function, p_ref, p_key, 'category', v_wanted, array(
-            select ref from category where tenant_id = p_tenant and ref = any (v_wanted)));
-    end if;
-    return v_ids;
+    for v_wanted in select e from jsonb_array_elements_text(p_list) e loop
+        select category_id into v_id from category where tenant_id = p_tenant and ref = v_wanted;
+        if not found then
+            perform refuse_missing(p_function, p_ref, p_key, 'category', v_wanted);
+        end if;
+        v_ids := v_ids || v_id;
+    end loop;
+    return sorted_ids(v_ids);
 end $$;
 
 create or replace function establishment_ids(
@@ -131,15 +126,19 @@ create or replace function establishment_ids(
 returns bigint[]
 language plpgsql as $$
 declare
-    v_wanted text[] := texts_of(p_list);
-    v_ids bigint[] := array(select establishment_id from establishment
-        where tenant_id = p_tenant and ref = any (v_wanted) order by establishment_id);
+    v_ids bigint[] := '{}';
+    v_id bigint;
+    v_wanted text;
 begin
-    if cardinality(v_ids) < cardinality(v_wanted) then
-        perform refuse_missing(p_function, p_ref, p_key, 'establishment', v_wanted, array(
-            select ref from establishment where tenant_id = p_tenant and ref = any (v_wanted)));
-    end if;
-    return v_ids;
+    for v_wanted in select e from jsonb_array_elements_text(p_list) e loop
+        select establishment_id into v_id from establishment
+            where tenant_id = p_tenant and ref = v_wanted;
+        if not found then
+            perform refuse_missing(p_function, p_ref, p_key, 'establishment', v_wanted);
+        end if;
+        v_ids := v_ids || v_id;
+    end loop;
+    return sorted_ids(v_ids);
 end $$;
 
 create or replace function person_ids(
@@ -147,15 +146,33 @@ create or replace function person_ids(
 returns bigint[]
 language plpgsql as $$
 declare
-    v_wanted text[] := texts_of(p_list);
-    v_ids bigint[] := array(select person_id from person
-        where tenant_id = p_tenant and ref = any (v_wanted) and status <> 'removed'
-        order by person_id);
+    v_ids bigint[] := '{}';
+    v_id bigint;
+    v_wanted text;
 begin
-    if cardinality(v_ids) < cardinality(v_wanted) then
-        perform refuse_missing(p_function, p_ref, p_key, 'person', v_wanted, array(
-            select ref from person
-            where tenant_id = p_tenant and ref = any (v_wanted) and status <> 'removed'));
-    end if;
-    return v_ids;
+    for v_wanted in select e from jsonb_array_elements_text(p_list) e loop
+        select person_id into v_id from person
+            where tenant_id = p_tenant and ref = v_wanted and status <> 'removed';
+        if not found then
+            perform refuse_missing(p_function, p_ref, p_key, 'person', v_wanted);
+        end if;
+        v_ids := v_ids || v_id;
+    end loop;
+    return sorted_ids(v_ids);
+end $$;
+
+create or replace function sorted_ids(p_ids bigint[]) returns bigint[]
+language plpgsql immutable parallel safe as $$
+begin
+    return case when cardinality(p_ids) < 2 then p_ids
+                else array(select distinct i from unnest(p_ids) i order by i) end;
+end $$;
+
+create or replace function refuse_missing(
+    p_function text, p_ref text, p_key text, p_what text, p_wanted text)
+returns void
+language plpgsql as $$
+begin
+    perform refuse('HB002', p_function, p_ref, p_key,
+                   'no ' || p_what || ' has the ref "' || p_wanted || '"');
 end $$;
