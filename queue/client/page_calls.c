@@ -28,6 +28,8 @@ static const struct pg_statement alive_statement = {"page_alive", "select true",
 struct page_database {
     struct pg *pg;
     uint64_t answered_ms;
+    void (*on_unfit)(void *context, const char *reason);
+    void *context;
 };
 
 /* One call under way; exactly one of the three is set. */
@@ -41,21 +43,31 @@ struct page_call {
 
 static void database_changed(void *context, enum pg_state state, const char *reason)
 {
-    (void)context;
-    if (state == PG_STATE_UP)
+    struct page_database *database = context;
+    switch (state) {
+    case PG_STATE_UP:
         LOG(LOG_LEVEL_INFO, "database_connected", log_text("by", "web"));
-    else
-        LOG(LOG_LEVEL_WARNING, "database_lost", log_text("reason", reason));
+        return;
+    case PG_STATE_DOWN:
+        LOG(LOG_LEVEL_WARNING, "database_away", log_text("reason", reason));
+        return;
+    case PG_STATE_UNFIT:
+        database->on_unfit(database->context, reason);
+        return;
+    }
 }
 
 struct page_database *page_database_new(struct loop *loop, const struct config *config,
-                                        struct error *error)
+                                        void (*on_unfit)(void *context, const char *reason),
+                                        void *context, struct error *error)
 {
     struct page_database *database = calloc(1, sizeof *database);
     if (database == NULL) {
         error_set(error, EX_OSERR, "pages: no memory");
         return NULL;
     }
+    database->on_unfit = on_unfit;
+    database->context = context;
     const struct pg_options options = {
         .url = config_text(config, "database", "url"),
         .application_name = "handbell web",

@@ -12,11 +12,13 @@
 struct loop;
 struct page_database;
 
-/* One connection, with the settings of section [database]; no call waits longer than 5 s. NULL with
- * `error` as pg_new. Ended by page_database_free, which fires the callbacks of all calls that are
- * under way, inside it, as PAGE_REPLY_AWAY. */
+/* One connection, with the settings of section [database]; no call waits longer than 5 s.
+ * `on_unfit` fires when the server is one that cannot be used (PG_STATE_UNFIT). NULL with `error`
+ * as pg_new. Ended by page_database_free, which fires the callbacks of all calls that are under
+ * way, inside it, as PAGE_REPLY_AWAY. */
 struct page_database *page_database_new(struct loop *loop, const struct config *config,
-                                        struct error *error);
+                                        void (*on_unfit)(void *context, const char *reason),
+                                        void *context, struct error *error);
 void page_database_free(struct page_database *database); /* NULL is fine */
 /* When a call was last answered (clock_monotonic_ms); 0: never yet. */
 uint64_t page_database_answered_ms(const struct page_database *database);

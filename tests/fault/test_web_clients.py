@@ -3,12 +3,14 @@
 import concurrent.futures
 import contextlib
 import pathlib
+import re
 import resource
 import socket
 import time
 
 import pytest
 
+from tests.fault.test_pg_client import Proxy
 from tests.support import process
 from tests.support.schema import WEB
 from tests.support.web import ONE_CLICK, URLENCODED, Site, read_to_end, status_of
@@ -292,6 +294,17 @@ def test_a_bad_setting_is_named(handbell, settings, word):
     web = handbell.make("web", WEB, {"web": settings}).start()
     assert web.process.wait(10) == 78
     assert word in web.log_text()
+
+
+def test_a_database_that_cannot_be_used_ends_the_service_with_the_reason(handbell, cluster):
+    proxy = Proxy(str(cluster.socket_folder / ".s.PGSQL.5432"))
+    proxy.disguise = lambda data: re.sub(rb"(server_version\0)\d\d\.", rb"\g<1>14.", data)
+    url = f"host=127.0.0.1 port={proxy.port} dbname={handbell.database} user={WEB}"
+    settings = {"web": {"listen": "127.0.0.1:0"}, "database": {"url": url}}
+    web = handbell.make("web", WEB, settings).start()
+    assert web.process.wait(10) == 78
+    assert "older than PostgreSQL 15" in web.log_text()
+    proxy.close()
 
 
 def test_several_addresses_are_served_ipv6_too(handbell):

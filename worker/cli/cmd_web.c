@@ -18,8 +18,16 @@ struct web {
     struct loop *loop;
     struct page_flow *flow;
     struct loop_timer *stop_timer;
+    struct error unfit;
     bool is_stopping;
 };
+
+static void web_database_unfit(void *context, const char *reason)
+{
+    struct web *web = context;
+    error_set(&web->unfit, EX_CONFIG, "database: %s", reason);
+    loop_stop(web->loop);
+}
 
 static void web_stopped(void *context)
 {
@@ -72,7 +80,7 @@ static bool web_start(struct web *web, struct loop_signal *signals[SIGNALS], str
     web->stop_timer = loop_timer_new(web->loop, web_stopped, web);
     if (web->stop_timer == NULL)
         return error_set(error, EX_OSERR, "no memory");
-    web->flow = page_flow_new(web->loop, web->arguments->config, error);
+    web->flow = page_flow_new(web->loop, web->arguments->config, web_database_unfit, web, error);
     return web->flow != NULL;
 }
 
@@ -96,12 +104,14 @@ int cli_run_web(const struct cli_arguments *arguments)
         service_notify_ready();
         loop_run(web.loop);
         signals_keep_off();
-        LOG(LOG_LEVEL_INFO, "web_stopped", log_text("by", "signal"));
+        LOG(LOG_LEVEL_INFO, "web_stopped", log_int("exit_status", web.unfit.exit_status));
     }
     page_flow_free(web.flow);
     loop_timer_free(web.stop_timer);
     for (size_t i = 0; i < SIGNALS; i++)
         loop_signal_free(signals[i]);
     loop_free(web.loop);
-    return is_started ? EX_OK : cli_fail(arguments, &error);
+    if (!is_started)
+        return cli_fail(arguments, &error);
+    return web.unfit.exit_status == EX_OK ? EX_OK : cli_fail(arguments, &web.unfit);
 }

@@ -48,6 +48,8 @@ struct page_flow {
     struct list visits;
     struct loop_timer *counts_timer;
     struct page_counts counts;
+    void (*on_unfit)(void *context, const char *reason);
+    void *context;
     bool is_ending;
 };
 
@@ -418,7 +420,7 @@ static bool flow_start(struct page_flow *flow, const struct config *config, stru
     flow->pages = pages_load(config_text(config, "templates", "dir"), error);
     if (flow->pages == NULL)
         return false;
-    flow->database = page_database_new(flow->loop, config, error);
+    flow->database = page_database_new(flow->loop, config, flow->on_unfit, flow->context, error);
     if (flow->database == NULL)
         return false;
     flow->counts_timer = loop_timer_new(flow->loop, counts_due, flow);
@@ -429,7 +431,9 @@ static bool flow_start(struct page_flow *flow, const struct config *config, stru
     return flow->server != NULL;
 }
 
-struct page_flow *page_flow_new(struct loop *loop, const struct config *config, struct error *error)
+struct page_flow *page_flow_new(struct loop *loop, const struct config *config,
+                                void (*on_unfit)(void *context, const char *reason), void *context,
+                                struct error *error)
 {
     struct page_flow *flow = calloc(1, sizeof *flow);
     if (flow == NULL) {
@@ -437,6 +441,8 @@ struct page_flow *page_flow_new(struct loop *loop, const struct config *config, 
         return NULL;
     }
     flow->loop = loop;
+    flow->on_unfit = on_unfit;
+    flow->context = context;
     if (flow_start(flow, config, error))
         return flow;
     page_flow_free(flow);

@@ -9,9 +9,11 @@
 struct loop;
 struct page_flow;
 
-/* Reads keys and pages, begins to connect to the database, and serves. NULL with `error`. Ended by
- * page_flow_free. */
+/* Reads keys and pages, begins to connect to the database, and serves. `on_unfit` fires when the
+ * database is one that cannot be used at all; `reason` is alive during it. NULL with `error`. Ended
+ * by page_flow_free. */
 struct page_flow *page_flow_new(struct loop *loop, const struct config *config,
+                                void (*on_unfit)(void *context, const char *reason), void *context,
                                 struct error *error);
 /* Reads the keys and pages anew; on an error those before stay, and `error` says why. What else a
  * changed config says holds from the next start on. */
