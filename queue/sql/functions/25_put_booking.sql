@@ -62,9 +62,15 @@ declare
 begin
     loop
         select course_id into v_course from booking where tenant_id = p_tenant and ref = p_ref;
-        perform from course
-            where tenant_id = p_tenant and course_id in (v_course, p_course)
-            order by ref collate "C" for share;
+        if v_course <> p_course then
+            perform from course
+                where tenant_id = p_tenant and course_id in (v_course, p_course)
+                order by ref collate "C" for share;
+        else
+            -- By itself: sorting makes the planner read every course of the tenant in order.
+            perform from course
+                where tenant_id = p_tenant and course_id = coalesce(p_course, v_course) for share;
+        end if;
         select * into v_booking from booking
             where tenant_id = p_tenant and ref = p_ref for no key update;
         -- It may have been made, or moved to another course, since it was looked up.
