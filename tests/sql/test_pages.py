@@ -107,6 +107,21 @@ def test_a_removed_person_is_refused(web, ids, demo):
     assert view(web, *ids) is None and say(web, *ids) is None
 
 
+def test_a_link_sent_before_two_records_were_merged_acts_for_the_one_that_is_kept(
+    web, ids, demo, owner
+):
+    demo.put_person("p2", first_name="Ida", last_name="Quill-Marsh")
+    demo.put_person("p3", first_name="Ida", last_name="Marsh")
+    owner.execute("select merge_people('demo', 'p2', 'p1')")
+    owner.execute("select merge_people('demo', 'p3', 'p2')")
+    assert view(web, *ids)[3] == "Ida Marsh"
+    assert say(web, *ids) == "stopped"
+    assert owner.execute(
+        "select p.ref, o.topic from opt_out o join person p using (tenant_id, person_id)"
+    ).fetchall() == [("p3", "alerts")]
+    assert take_back(web, *ids) == "restored"
+
+
 def test_an_unknown_way_or_topic_is_refused(web, ids):
     assert say(web, *ids, how="portal") is None
     with pytest.raises(psycopg.errors.CheckViolation):
@@ -139,7 +154,7 @@ def test_the_role_may_call_the_pages_and_nothing_else(owner, web):
         "select set_opt_out(1, 1, 'alerts', 'one_click', null)",
         "select is_in_flight(1, 1, 'alerts')",
         "select is_foreign_host(1, 'x')",
-        "select page_may(1, 1, 'x')",
+        "select page_person(1, 1, 'x')",
         "select put_person('demo', 'p1', '{}')",
         "select claim(1, gen_random_uuid(), 1::smallint, 1::smallint, 1)",
         "create table handbell.mine (x integer)",

@@ -18,6 +18,8 @@ begin
     perform merge_places(v_tenant, v_keep, v_gone);
     perform merge_mail(v_tenant, v_keep, v_gone);
     perform clear_person(v_tenant, v_gone, null);
+    update person set merged_into = v_keep
+        where tenant_id = v_tenant and (person_id = v_gone or merged_into = v_gone);
     perform refresh_ticks(v_tenant, v_keep);
     perform add_audit(v_tenant, 'merge_people', p_keep, '{}');
     perform add_audit(v_tenant, 'merged_away', p_gone, '{}');

@@ -41,14 +41,23 @@ language sql volatile security definer set search_path = handbell, pg_temp as $$
                    or s.message_id not in (select c.message_id from still_claimed c))
 $$;
 
--- May this token's holder act? And from here on row-level security knows the tenant.
-create or replace function page_may(p_tenant bigint, p_person bigint, p_host text) returns boolean
+-- Who a token's person is now: records may have been merged since its mail was sent. Asked by number
+-- and as the owner, for handbell_page sees no merged record.
+create or replace function person_now(p_tenant bigint, p_person bigint) returns bigint
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select coalesce(p.merged_into, p.person_id) from handbell.person p
+    where p.tenant_id = p_tenant and p.person_id = p_person
+$$;
+
+-- May this token's holder act, and for whom? Null: no. And from here on row-level security knows the
+-- tenant.
+create or replace function page_person(p_tenant bigint, p_person bigint, p_host text) returns bigint
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 begin
     perform set_config('handbell.tenant_id', p_tenant::text, true);
-    return not is_foreign_host(p_tenant, p_host) and exists (
-        select from person
-        where tenant_id = p_tenant and person_id = p_person and status <> 'removed');
+    return (select person_id from person
+            where tenant_id = p_tenant and person_id = person_now(p_tenant, p_person)
+              and status <> 'removed' and not is_foreign_host(p_tenant, p_host));
 end $$;
 
 -- What the page shows. No row: the link is refused. is_stopped: the topic is off, by this opt-out or by
@@ -59,19 +68,18 @@ create or replace function page_opt_out_view(
 returns table (tenant_name text, privacy_url text, contact text, person_name text,
                is_stopped boolean, is_undoable boolean)
 language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_person bigint := page_person(p_tenant, p_person, p_host);
 begin
-    if not page_may(p_tenant, p_person, p_host) then
-        return;
-    end if;
     return query
     select t.name, t.privacy_url, t.dpo_contact,
            coalesce(nullif(p.display_name, ''), nullif(concat_ws(' ', p.first_name, p.last_name), '')),
-           exists (select from opt_out o where o.tenant_id = p_tenant and o.person_id = p_person
+           exists (select from opt_out o where o.tenant_id = p_tenant and o.person_id = v_person
                    and o.topic in (p_topic, 'optional')),
-           exists (select from opt_out o where o.tenant_id = p_tenant and o.person_id = p_person
+           exists (select from opt_out o where o.tenant_id = p_tenant and o.person_id = v_person
                    and o.topic = p_topic and o.how in ('one_click', 'page'))
     from person p join tenant t on t.tenant_id = p_tenant
-    where p.tenant_id = p_tenant and p.person_id = p_person;
+    where p.tenant_id = p_tenant and p.person_id = v_person;
 end $$;
 
 -- 'stopped', 'unchanged' (it was already), or null: refused. p_how: 'one_click' or 'page'.
@@ -79,11 +87,13 @@ create or replace function page_opt_out(
     p_tenant bigint, p_person bigint, p_topic text, p_how text, p_host text)
 returns text
 language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_person bigint := page_person(p_tenant, p_person, p_host);
 begin
-    if p_how not in ('one_click', 'page') or not page_may(p_tenant, p_person, p_host) then
+    if p_how not in ('one_click', 'page') or v_person is null then
         return null;
     end if;
-    return case when set_opt_out(p_tenant, p_person, p_topic, p_how, null)
+    return case when set_opt_out(p_tenant, v_person, p_topic, p_how, null)
                 then 'stopped' else 'unchanged' end;
 end $$;
 
@@ -93,15 +103,17 @@ create or replace function page_opt_in(
     p_tenant bigint, p_person bigint, p_topic text, p_host text)
 returns text
 language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_person bigint := page_person(p_tenant, p_person, p_host);
 begin
-    if not page_may(p_tenant, p_person, p_host) then
+    if v_person is null then
         return null;
     end if;
-    if not exists (select from opt_out where tenant_id = p_tenant and person_id = p_person
+    if not exists (select from opt_out where tenant_id = p_tenant and person_id = v_person
                    and topic = p_topic and how in ('one_click', 'page')) then
         return 'unchanged';
     end if;
-    return case when clear_opt_out(p_tenant, p_person, p_topic, 'page', null)
+    return case when clear_opt_out(p_tenant, v_person, p_topic, 'page', null)
                 then 'restored' else 'unchanged' end;
 end $$;
 
@@ -109,7 +121,7 @@ end $$;
 create or replace function page_in_flight(p_tenant bigint, p_person bigint, p_topic text)
 returns boolean
 language sql volatile security definer set search_path = handbell, pg_temp as $$
-    select handbell.is_in_flight(p_tenant, p_person, p_topic)
+    select handbell.is_in_flight(p_tenant, handbell.person_now(p_tenant, p_person), p_topic)
 $$;
 
 -- The role that runs this file owns the schema, not the page functions: it hands them over. An owner
@@ -123,7 +135,7 @@ begin
     end if;
     grant create on schema handbell to handbell_page;
     foreach v_function in array array[
-        'page_may(bigint, bigint, text)',
+        'page_person(bigint, bigint, text)',
         'page_opt_out_view(bigint, bigint, text, text)',
         'page_opt_out(bigint, bigint, text, text, text)',
         'page_opt_in(bigint, bigint, text, text)',
@@ -135,6 +147,7 @@ end $$;
 
 grant execute on function
     is_foreign_host(bigint, text),
+    person_now(bigint, bigint),
     is_in_flight(bigint, bigint, text),
     set_opt_out(bigint, bigint, text, text, text),
     clear_opt_out(bigint, bigint, text, text, text)

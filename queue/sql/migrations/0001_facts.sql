@@ -86,6 +86,7 @@ create table person (
     alerts boolean not null default false,
     frequency text not null default 'immediate' check (frequency in ('immediate', 'daily', 'weekly')),
     is_restricted boolean not null default false, -- GDPR article 18; by restrict_person alone
+    merged_into bigint, -- the record that took this one's place: links in old mails act for it
     as_of timestamptz not null,
     primary key (tenant_id, person_id),
     unique (tenant_id, ref),
