@@ -135,3 +135,26 @@ def test_bulk_calls_in_opposite_order_do_not_deadlock(demo, connect):
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_a_first_load_finds_each_row_by_its_key(demo, owner):
+    """Plans made while the tables were empty do not read the tenant's rows again for each row."""
+    demo.put_category("maths")
+    size = 1500
+    demo.put_many("person", [{"ref": f"p{n}", "interests": ["maths"]} for n in range(size)])
+    demo.put_many("course", [
+        {"ref": f"c{n}", "categories": ["maths"], "starts_at": "2099-03-02T09:30:00Z"}
+        for n in range(size)])  # fmt: skip
+    demo.put_many("booking", [
+        {"ref": f"b{n}", "course": f"c{n}", "person": f"p{n}"} for n in range(size)
+    ])  # fmt: skip
+    demo.connection.execute("select pg_stat_force_next_flush()")
+    rows = owner.execute(
+        "select relname, sum(idx_tup_read + seq_tup_read) / %s from pg_stat_user_indexes"
+        " join pg_stat_user_tables using (relid, relname)"
+        " where relname in ('person', 'course', 'booking') group by relname",
+        [size],
+    ).fetchall()
+    assert len(rows) == 3
+    for table, reads in rows:
+        assert reads < 50, (table, reads)
