@@ -63,7 +63,9 @@ def in_transaction(portal, chance, statement):
     return run
 
 
-def test_a_booking_made_while_its_course_is_cancelled_is_told(demo, owner, two_portals):
+@pytest.mark.parametrize("before", [None, "declined"])
+def test_a_booking_made_while_its_course_is_cancelled_is_told(demo, owner, two_portals, before):
+    """Made anew (where the foreign key would lock the course too), or out of a declined one."""
     chance = random.Random(62)
     cancels, books = two_portals
     seen = {"booked first": 0, "cancelled first": 0}
@@ -72,6 +74,8 @@ def test_a_booking_made_while_its_course_is_cancelled_is_told(demo, owner, two_p
         course, person, booking = f"c{number}", f"p{number}", f"b{number}"
         demo.put_course(course)
         demo.put_person(person)
+        if before is not None:
+            demo.put_booking(booking, course, person, status=before, booked_by="booker")
         at_once(
             shifted(in_transaction(cancels, chance, lambda portal: portal.change_course(
                 course, status="cancelled", cancel_reason="The tutor is ill")), chance),

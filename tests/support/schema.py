@@ -19,16 +19,15 @@ LOGINS = {PORTAL: "handbell_portal", WORKER: "handbell_worker", WEB: "handbell_w
 
 
 def binary():
-    """The program under test; None while it has not been built."""
+    """The program under test."""
     path = pathlib.Path(os.environ.get("HANDBELL_BINARY", process.ROOT / "build/debug/handbell"))
-    return path.absolute() if path.exists() else None
+    if not path.exists():
+        raise RuntimeError(f"{path} has not been built (./dev build), or set HANDBELL_BINARY")
+    return path.absolute()
 
 
 def migrate(cluster, database):
     """`handbell migrate`, as the owner of the schema."""
-    if binary() is None:
-        migrate_from_files(cluster, database)
-        return
     environment = {**os.environ, "HANDBELL_DATABASE_URL": cluster.url(database)}
     result = subprocess.run(
         [binary(), "migrate", "--config", "/dev/null"],
@@ -40,24 +39,6 @@ def migrate(cluster, database):
     )
     if result.returncode != 0:
         raise RuntimeError(f"handbell migrate: {result.returncode}\n{result.stderr}")
-
-
-def migrate_from_files(cluster, database):
-    """The same files in the same order, by psycopg."""
-    folder = process.ROOT / "queue/sql"
-    with cluster.connect(database) as connection, connection.transaction():
-        for role in ("handbell_portal", "handbell_worker", "handbell_web", "handbell_page"):
-            known = connection.execute("select 1 from pg_roles where rolname = %s", [role])
-            if known.fetchone() is None:
-                connection.execute(f"create role {role}")
-        connection.execute("create schema if not exists handbell")
-        connection.execute("set local search_path to handbell, pg_temp")
-        for part in ("migrations", "functions"):
-            for path in sorted((folder / part).glob("*.sql")):
-                try:
-                    connection.execute(path.read_text())
-                except Exception as error:
-                    raise RuntimeError(f"{path.name}: {error}") from error
 
 
 class Databases:
