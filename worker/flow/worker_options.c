@@ -11,8 +11,10 @@ const struct setting worker_settings[] = {
     {"worker", "in_memory", SETTING_INTEGER, "messages", 100, 100000, "2000",
      "How many messages may be in memory at once. A fifth is kept for urgent and account mail.",
      false},
-    {"worker", "batch", SETTING_INTEGER, "messages", 1, 500, "200",
-     "How many messages are claimed at a time.", false},
+    {"worker", "batch", SETTING_INTEGER, "messages", 1, 500, "100",
+     "How many messages are claimed at a time. Larger claims cost less; smaller ones hold up what "
+     "is urgent for less.",
+     false},
     {"worker", "lease_s", SETTING_INTEGER, "s", 1, 3600, "30",
      "No mail's data is begun when the database has not answered for so long. Must be shorter than "
      "takeover_grace_s.",

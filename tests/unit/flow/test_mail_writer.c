@@ -1,0 +1,160 @@
+/* Proves what a mail carries that is ours to decide: its Message-ID, its opt-out links, and that a
+ * message which cannot be written says why and names nobody. */
+#include "worker/flow/mail_writer.h"
+#include "worker/model/token.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char tenant_text[] =
+    "{\"slug\":\"demo\",\"name\":\"Demo\",\"from_name\":\"Demo\","
+    "\"from_address\":\"cpd@portal.example.org\",\"base_url\":\"https://m.example.org/\","
+    "\"bounce_domain\":\"bounce.example.org\"}";
+static const char alert_text[] =
+    "{\"id\":9,\"kind\":\"course_alert\",\"link_topic\":\"alerts\","
+    "\"person\":{\"id\":5,\"email\":\"old@example.org\",\"first_name\":\"Ann\"},"
+    "\"courses\":[],\"matched\":{}}";
+static const char school_text[] =
+    "{\"id\":9,\"kind\":\"course_cancelled\",\"link_topic\":\"optional\","
+    "\"establishment\":{\"id\":5,\"name\":\"A School\",\"email\":\"old@example.org\"},"
+    "\"courses\":[],\"roles\":{\"provider\":true}}";
+
+struct desk {
+    struct template_set *templates;
+    struct token_keys keys;
+    struct mail_writer writer;
+    struct batch *batch;
+    struct buf out;
+    struct error error;
+};
+
+static int set_up(void **state)
+{
+    static struct desk desk;
+    /* The tests are run from the top of the tree. */
+    struct json *tenant = json_parse(tenant_text, strlen(tenant_text), NULL);
+    memset(&desk, 0, sizeof desk);
+    desk.templates = template_set_load("templates", &desk.error);
+    if (desk.templates == NULL)
+        print_message("%s\n", desk.error.text);
+    assert_non_null(desk.templates);
+    desk.keys.count = 1;
+    memset(desk.keys.keys[0], 7, CRYPTO_KEY_BYTES);
+    mail_writer_init(&desk.writer);
+    desk.writer.templates = desk.templates;
+    desk.writer.keys = &desk.keys;
+    desk.batch = batch_new(42, tenant, NULL, 0);
+    assert_non_null(desk.batch);
+    buf_init(&desk.out, 1 << 20);
+    json_free(tenant);
+    *state = &desk;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct desk *desk = *state;
+    buf_free(&desk->out);
+    batch_free(desk->batch);
+    mail_writer_free(&desk->writer);
+    template_set_free(desk->templates);
+    return 0;
+}
+
+static bool write_mail(struct desk *desk, const char *text, const char *address)
+{
+    struct json *data = json_parse(text, strlen(text), NULL);
+    const struct mail_writer_input input = {.batch = desk->batch,
+                                            .data = data,
+                                            .message_id = 9,
+                                            .address = address,
+                                            .is_bulk = true,
+                                            .now_unix_s = 1000000000};
+    buf_reset(&desk->out);
+    bool is_written = mail_writer_write(&desk->writer, &input, &desk->out, &desk->error);
+    json_free(data);
+    return is_written;
+}
+
+static void a_mail_goes_to_the_address_of_the_mark_under_its_own_message_id(void **state)
+{
+    struct desk *desk = *state;
+    assert_true(write_mail(desk, alert_text, "new@example.org"));
+    assert_non_null(strstr(desk->out.data, "\r\nMessage-ID: <hb.42.9@portal.example.org>\r\n"));
+    assert_non_null(strstr(desk->out.data, "new@example.org"));
+    assert_null(strstr(desk->out.data, "old@example.org"));
+    assert_string_equal(mail_writer_sender(desk->batch), "cpd@portal.example.org");
+}
+
+static void the_opt_out_links_carry_a_token_for_this_person_and_topic(void **state)
+{
+    struct desk *desk = *state;
+    struct token token;
+    assert_true(write_mail(desk, alert_text, "new@example.org"));
+    const char *url = strstr(desk->out.data, "<https://m.example.org/u/");
+    assert_non_null(url);
+    url += strlen("<https://m.example.org/u/");
+    assert_true(token_read(&desk->keys, url, 55, TOKEN_POWER_OPT_OUT, &token));
+    assert_int_equal(token.tenant_id, 42);
+    assert_int_equal(token.person_id, 5);
+    assert_int_equal(token.topic, TOPIC_ALERTS);
+    const char *mailto = strstr(desk->out.data, "<mailto:u-");
+    assert_non_null(mailto);
+    assert_memory_equal(mailto + strlen("<mailto:u-"), url, 55);
+    assert_non_null(strstr(mailto, "@bounce.example.org?subject=unsubscribe>"));
+    assert_non_null(strstr(desk->out.data, "List-Unsubscribe-Post: List-Unsubscribe=One-Click"));
+}
+
+static void an_establishment_gets_no_opt_out_link(void **state)
+{
+    struct desk *desk = *state;
+    assert_true(write_mail(desk, school_text, "office@example.org"));
+    assert_null(strstr(desk->out.data, "List-Unsubscribe"));
+    assert_null(strstr(desk->out.data, "/u/"));
+    assert_non_null(strstr(desk->out.data, "A School"));
+}
+
+static void the_same_message_gives_the_same_bytes_again(void **state)
+{
+    struct desk *desk = *state;
+    struct buf first;
+    buf_init(&first, 1 << 20);
+    assert_true(write_mail(desk, alert_text, "new@example.org"));
+    assert_true(buf_append(&first, desk->out.data, desk->out.size));
+    assert_true(write_mail(desk, alert_text, "new@example.org"));
+    assert_int_equal(first.size, desk->out.size);
+    assert_memory_equal(first.data, desk->out.data, first.size);
+    buf_free(&first);
+}
+
+static void what_cannot_be_written_says_why_and_names_nobody(void **state)
+{
+    struct desk *desk = *state;
+    static const char unknown[] = "{\"id\":9,\"kind\":\"no_such_kind\",\"person\":{\"id\":5}}";
+    assert_false(write_mail(desk, unknown, "new@example.org"));
+    assert_string_equal(desk->error.text, "no templates for this kind");
+    assert_false(write_mail(desk, alert_text, "new\r\nBcc: x@example.org"));
+    assert_null(strchr(desk->error.text, '@'));
+    assert_int_equal(desk->out.size, 0);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            a_mail_goes_to_the_address_of_the_mark_under_its_own_message_id, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_opt_out_links_carry_a_token_for_this_person_and_topic,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_establishment_gets_no_opt_out_link, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_same_message_gives_the_same_bytes_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_cannot_be_written_says_why_and_names_nobody, set_up,
+                                        tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
