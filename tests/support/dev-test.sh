@@ -58,6 +58,10 @@ run_unit_programs() {
         # A program whose source is gone is no longer a test.
         is_current_program "$program" || continue
         found=1
+        if [ "$label" = valgrind ] && [[ $program == *_timing ]]; then
+            say "valgrind $(basename "$program"): times mean nothing there" >>"$skipped_lines"
+            continue
+        fi
         run_unit_program "$program" "$label" "$@"
     done
     [ "$found" -eq 1 ] || count_failure "no unit program in build/$preset/unit"
@@ -90,6 +94,15 @@ count_sanitizer_reports() {
     done
 }
 
+# Temporary files of the tests, clusters of an unprivileged user among them: short, for sockets' paths
+# may have 107 bytes, and gone when the tests are.
+make_temporary_folder() {
+    TMPDIR=$(mktemp -d /tmp/handbell-XXXXXX) || die "no room in /tmp"
+    chmod 1777 "$TMPDIR"
+    export TMPDIR
+    trap 'rm -rf "$TMPDIR"' EXIT
+}
+
 run_pytest() {
     local preset=$1 status counts
     local xml=build/test/pytest-$1.xml log=build/test/pytest-$1.log
@@ -101,7 +114,7 @@ run_pytest() {
         ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:log_path=$PWD/build/test/sanitizer \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:log_path=$PWD/build/test/sanitizer \
         timeout --signal=INT --kill-after=60 1500 "$python" -m pytest -q -rs \
-        --junitxml="$xml" -o junit_family=xunit2 "$@" 2>&1 | tee "$log"
+        --junitxml="$xml" -o junit_family=xunit1 "$@" 2>&1 | tee "$log"
     status=${PIPESTATUS[0]}
     counts=$("$python" tests/support/count_junit.py "$xml" "pytest $preset" "$skipped_lines")
     if [ -z "$counts" ]; then
@@ -153,9 +166,14 @@ run_tests() {
     rm -rf build/test
     mkdir -p build/test
     : >"$skipped_lines"
+    make_temporary_folder
     # Sanitizers answer for the unit programs on their own output; pytest redirects them.
     export ASAN_OPTIONS=detect_leaks=1:halt_on_error=1
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    # Collections of inputs that are not ours to keep here; tests skip, and say so, without them.
+    if [ -z "${HANDBELL_CORPORA:-}" ] && [ -d ../shared/corpora ]; then
+        export HANDBELL_CORPORA=$PWD/../shared/corpora
+    fi
     while [ $# -gt 0 ]; do
         case $1 in
         --preset)

@@ -51,7 +51,7 @@ LIBRARIES = {
 
 # Put together here so that this file does not find itself.
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]) + r")\b")
-MACHINE_PATH = re.compile(r"(?<![\w.])/(" + "|".join(["wo" + "rk", "ro" + "ot", "fa" + "rm"]) + r")/")
+MACHINE_PATH = re.compile(r"(?<![\w.])/(" + "|".join(["wo" + "rk", "ro" + "ot", "fa" + "rm"]) + r")\b(?!\.)")
 
 SQL_FORBIDDEN = [
     (re.compile(r"\bcreate\s+(or\s+replace\s+)?(constraint\s+)?trigger\b", re.I), "a trigger"),

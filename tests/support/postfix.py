@@ -22,7 +22,7 @@ mydestination =
 local_recipient_maps =
 alias_maps =
 maillog_file = {folder}/log/mail.log
-maillog_file_prefixes = /tmp, /var, /work, {folder}
+maillog_file_prefixes = {folder}
 mynetworks = 127.0.0.0/8
 smtpd_recipient_restrictions = check_recipient_access inline:{{ {{ refused@school.example = 550 5.1.1 no such person }}, {{ later@school.example = 450 4.2.1 greylisted }} }}, permit_mynetworks, reject
 smtpd_forbid_bare_newline = yes

@@ -37,7 +37,7 @@ def as_user(user):
 
 
 def can_enter(user, folder):
-    """Whether this user reaches the folder: /root, or a home, may bar the way."""
+    """Whether this user reaches the folder: a home folder may bar the way."""
     result = subprocess.run(["test", "-x", str(folder)], check=False, cwd="/", **as_user(user))
     return result.returncode == 0
 
