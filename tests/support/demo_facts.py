@@ -143,71 +143,84 @@ def course(title, summary, categories, tutors=("p39",), **more):
     }
 
 
-def courses():
-    """{ref: facts}: twelve drafts. The first three carry the demo's story."""
-    venue = {
-        "venue": "Westmarch Professional Centre, Room 2",
-        "venue_address": "Abbey Lane, Westmarch WM2 4CD",
-        "arrival_notes": "Parking is free behind the building. Please sign in at reception.",
-        "bring": "A laptop, and one piece of work from your class",
-    }
-    online = {"online_url": "https://meet.westmarch.example.org/"}
+VENUE = {
+    "venue": "Westmarch Professional Centre, Room 2",
+    "venue_address": "Abbey Lane, Westmarch WM2 4CD",
+    "arrival_notes": "Parking is free behind the building. Please sign in at reception.",
+    "bring": "A laptop, and one piece of work from your class",
+}
+ONLINE = {"online_url": "https://meet.westmarch.example.org/"}
+
+
+def story_courses():
+    """{ref: facts}: the three drafts that carry the demo's story."""
     soon = datetime.datetime.now(LONDON) + datetime.timedelta(days=7, seconds=12)
-    facts = {
+    return {
         "mastery": course(
             "Mastery in mathematics: fractions",
             "Models and images that make fractions make sense, for years 3 to 6.",
-            "maths teachers", **venue, **day(26, "09:30", "15:30"),
+            "maths teachers", **VENUE, **day(26, "09:30", "15:30"),
         ),
         "phonics": course(
             "Phonics that sticks",
             "A day on decoding, blending and books that match.",
-            "english teachers assistants", **venue,
+            "english teachers assistants", **VENUE,
             starts_at=soon.isoformat(), ends_at=(soon + datetime.timedelta(hours=3)).isoformat(),
             joining_instructions="Coffee from a quarter of an hour before. Lunch is not provided.",
         ),
         "autism": course(
             "Understanding autism in the classroom",
             "What helps, from those whom it helped.",
-            "send teachers assistants", provider="learnwell", **venue, **day(5, "13:00", "16:00"),
+            "send teachers assistants", provider="learnwell", **VENUE, **day(5, "13:00", "16:00"),
         ),
+    }  # fmt: skip
+
+
+def other_courses():
+    """{ref: facts}: nine drafts more."""
+    return {
         "safer": course(
             "Safer recruitment", "The full accredited course.",
-            "safeguarding leaders governors", **venue, **day(19, "09:15", "16:00"),
+            "safeguarding leaders governors", **VENUE, **day(19, "09:15", "16:00"),
         ),
         "dsl": course(
             "Designated safeguarding leads: the yearly update", "What has changed this year.",
-            "safeguarding leaders", **venue, **day(33, "09:30", "12:30"),
+            "safeguarding leaders", **VENUE, **day(33, "09:30", "12:30"),
         ),
         "robots": course(
             "Computing with floor robots", "Unplugged and plugged in.",
-            "computing teachers", **online, **day(21, "16:00", "17:30"),
+            "computing teachers", **ONLINE, **day(21, "16:00", "17:30"),
         ),
         "practical": course(
             "Practical science on a small budget", "Twelve experiments with kitchen things.",
-            "science teachers", **venue, **day(28, "13:00", "16:00"),
+            "science teachers", **VENUE, **day(28, "13:00", "16:00"),
         ),
         "ect": course(
             "Early career teachers' network", "Bring a question; leave with three answers.",
-            "ect", **online, **day(15, "16:00", "17:15"),
+            "ect", **ONLINE, **day(15, "16:00", "17:15"),
         ),
         "wellbeing": course(
             "A kinder staff room", "Small changes that last.",
-            "wellbeing", **venue, **day(40, "16:00", "17:30"),
+            "wellbeing", **VENUE, **day(40, "16:00", "17:30"),
         ),
         "office": course(
             "School offices: the census without tears", "Step by step through the return.",
-            "office", **online, **day(12, "10:00", "11:30"),
+            "office", **ONLINE, **day(12, "10:00", "11:30"),
         ),
         "makaton": course(
             "Makaton taster", "First signs for the classroom; subscribing schools only.",
-            "send", open_to=["beacon", "millrace"], **venue, **day(30, "15:45", "17:15"),
+            "send", open_to=["beacon", "millrace"], **VENUE, **day(30, "15:45", "17:15"),
         ),
         "numbers": course(
             "Number sense for teaching assistants", "Ten frames, number lines, patience.",
-            "maths assistants", **venue, **day(35, "09:30", "12:00"),
+            "maths assistants", **VENUE, **day(35, "09:30", "12:00"),
         ),
     }  # fmt: skip
+
+
+def courses():
+    """{ref: facts}: twelve drafts."""
+    facts = story_courses() | other_courses()
     for ref, its in facts.items():
         its["booking_url"] = f"https://westmarch.example.org/courses/{ref}"
     return facts
