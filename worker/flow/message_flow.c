@@ -457,8 +457,12 @@ uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint
                            uint32_t coming)
 {
     uint32_t held = flow->lists.held + coming;
+    uint32_t worth_holding = relay_hold_limit(&flow->relay, MESSAGE_FLOW_HOLD_LEAST);
+
     if (!flow->is_serving || flow->is_stopping)
         return 0;
+    if (lane > LANE_ACCOUNT && worth_holding < capacity)
+        capacity = worth_holding;
     return breaker_room(&flow->relay.breaker, clock_monotonic_ms(), held,
                         lane_room(lane, capacity, held));
 }

@@ -18,6 +18,8 @@ enum {
     /* An answered opt-out waits 2 s at most for what is on the wire; so a mark older than this is
      * not believed any more, and the mail is given back to be marked anew. */
     MESSAGE_FLOW_MARK_AGE_MS = 1000,
+    /* So many may be held though the relay is slow. */
+    MESSAGE_FLOW_HOLD_LEAST = 400,
     /* The pause after the database has refused a mark. */
     MESSAGE_FLOW_RETRY_MS = 1000,
 };

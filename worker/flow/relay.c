@@ -33,10 +33,23 @@ void relay_tick(struct relay *relay)
     relay->ended_now = 0;
 }
 
+/* Mails a tick: the better of this one so far and the one before. */
+static uint32_t relay_pace(const struct relay *relay)
+{
+    return relay->ended_now > relay->ended_before ? relay->ended_now : relay->ended_before;
+}
+
+uint32_t relay_hold_limit(const struct relay *relay, uint32_t floor)
+{
+    uint64_t limit = (uint64_t)relay_pace(relay) * RELAY_HOLD_TICKS;
+    if (limit < floor)
+        return floor;
+    return limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX;
+}
+
 uint32_t relay_ahead_limit(const struct relay *relay)
 {
-    uint32_t pace = relay->ended_now > relay->ended_before ? relay->ended_now : relay->ended_before;
-    uint32_t limit = smtp_client_room(relay->client) + pace;
+    uint32_t limit = smtp_client_room(relay->client) + relay_pace(relay);
     uint32_t most = relay->connections * RELAY_AHEAD;
     return limit < most ? limit : most;
 }

@@ -16,6 +16,7 @@ enum {
      * uncertain. With 20 connections at most 40 wait so. */
     RELAY_AHEAD = 2,
     RELAY_TICK_MS = 500,
+    RELAY_HOLD_TICKS = 20,
 };
 
 /* `ended_now` and `ended_before` count mails that ended in this tick and in the one before. */
@@ -33,6 +34,9 @@ bool relay_take_outcome(struct relay *relay, const struct outcome *outcome, uint
 /* To be called every RELAY_TICK_MS. */
 void relay_tick(struct relay *relay);
 
+/* How many mails may be held for it, at least `floor`: as many as it takes in ten seconds. What one
+ * worker holds no other can send. */
+uint32_t relay_hold_limit(const struct relay *relay, uint32_t floor);
 /* How many mails may be marked and without a session: as many as the relay takes in a tick or two,
  * since a mark ages; RELAY_AHEAD for each connection at most. */
 uint32_t relay_ahead_limit(const struct relay *relay);
