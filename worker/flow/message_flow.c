@@ -87,7 +87,7 @@ static bool flow_mark_batch(struct message_flow *flow, size_t room)
         call->messages[call->count++] = message;
         message_enter(message, MESSAGE_MARKING);
     }
-    if (queue_mark(flow->queue, tenant_id, ids, epochs, call->count, on_marked, call))
+    if (queue_mark(flow->mark_queue, tenant_id, ids, epochs, call->count, on_marked, call))
         return true;
     for (size_t i = 0; i < call->count; i++)
         message_enter(call->messages[i], MESSAGE_CLAIMED);
@@ -180,8 +180,6 @@ static void on_marked(void *context, const struct pg_result *result,
     struct mark_call *call = context;
     struct message_flow *flow = call->flow;
 
-    if (result->kind == PG_RESULT_ROWS)
-        message_flow_renew_lease(flow);
     if (result->kind == PG_RESULT_REFUSED) {
         LOG(LOG_LEVEL_ERROR, "mark_refused", log_int("count", (int64_t)call->count),
             log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
@@ -335,7 +333,6 @@ static void on_sent(void *context, const struct outcome *outcome)
 static void on_recorded(void *context, struct message *message, enum queue_recorded_state state)
 {
     struct message_flow *flow = context;
-    message_flow_renew_lease(flow);
     tally_count(&flow->tally, state, message->is_unsent);
     message_end(flow, message);
 }
@@ -429,12 +426,13 @@ void message_flow_tick(struct message_flow *flow)
     flow_advance_soon(flow);
 }
 
-void message_flow_open(struct message_flow *flow, struct queue *queue)
+void message_flow_open(struct message_flow *flow, struct queue *mark_queue,
+                       struct queue *record_queue)
 {
-    flow->queue = queue;
+    flow->mark_queue = mark_queue;
     flow->is_serving = true;
     message_flow_renew_lease(flow);
-    outbox_open(&flow->outbox, queue);
+    outbox_open(&flow->outbox, record_queue);
     flow_advance_soon(flow);
 }
 

@@ -28,7 +28,7 @@ enum {
  * finished. */
 struct message_flow {
     struct loop *loop;
-    struct queue *queue;
+    struct queue *mark_queue;
     struct relay relay;
     struct mail_writer *writer;
     struct message_lists lists;
@@ -58,11 +58,13 @@ void message_flow_set_relay(struct message_flow *flow, struct smtp_client *clien
                             uint32_t connections, uint32_t lease_ms);
 /* The database is there and this worker is registered; or it is away: marking stops, outcomes
  * wait, and what was claimed and not begun is forgotten, for it is claimed anew. */
-void message_flow_open(struct message_flow *flow, struct queue *queue);
+void message_flow_open(struct message_flow *flow, struct queue *mark_queue,
+                       struct queue *record_queue);
 void message_flow_close(struct message_flow *flow);
 /* To be called every RELAY_TICK_MS. */
 void message_flow_tick(struct message_flow *flow);
-/* Each answer of the database renews the lease. */
+/* Each answer on the connection that holds the worker's lock renews the lease; one on another
+ * connection says nothing of that lock. */
 void message_flow_renew_lease(struct message_flow *flow);
 
 /* Takes what a claim brought. Messages that memory fails for are left to the next take-over. */

@@ -1,5 +1,6 @@
-/* The worker as a whole. Two connections to the database: one for what is urgent by nature (poll,
- * claim, mark, record), which holds the worker's lock and hears of new work; one for chores. */
+/* The worker as a whole. It has four connections to the database, so that nothing waits behind what
+ * is slower: a claim computes for milliseconds, a mark and a record wait for the disk (all three on
+ * one connection halved the rate, measured), and fan-out may take seconds. */
 #include "worker/flow/worker.h"
 
 #include "worker/base/log.h"
@@ -24,6 +25,22 @@ enum worker_phase {
     WORKER_STOPPING, /* finishes what is on the wire */
 };
 
+enum worker_link_kind {
+    WORKER_LINK_CLAIM, /* polls and claims, hears of new work, and holds the worker's lock */
+    WORKER_LINK_MARK,
+    WORKER_LINK_RECORD,
+    WORKER_LINK_CHORES,
+    WORKER_LINKS,
+};
+
+/* One connection. */
+struct worker_link {
+    struct worker *worker;
+    enum worker_link_kind kind;
+    struct queue *queue;
+    bool is_up;
+};
+
 struct worker {
     const char *config_path;
     const struct setting *const *tables;
@@ -40,8 +57,7 @@ struct worker {
     struct intake intake;
     struct registration registration;
     struct chores chores;
-    struct queue *queue;
-    struct queue *chores_queue;
+    struct worker_link links[WORKER_LINKS];
     enum worker_phase phase;
     bool is_drained;
     bool is_second_tick;
@@ -61,10 +77,11 @@ static void on_registered(void *context)
 {
     struct worker *worker = context;
 
-    message_flow_open(&worker->flow, worker->queue);
+    message_flow_open(&worker->flow, worker->links[WORKER_LINK_MARK].queue,
+                      worker->links[WORKER_LINK_RECORD].queue);
     if (worker->phase == WORKER_STOPPING)
         return;
-    intake_open(&worker->intake, worker->queue);
+    intake_open(&worker->intake, worker->links[WORKER_LINK_CLAIM].queue);
     LOG(LOG_LEVEL_INFO,
         worker->phase == WORKER_STARTING ? "worker_started" : "database_found_again",
         log_text("owner", worker->state.owner), log_text("version", HANDBELL_VERSION),
@@ -87,40 +104,57 @@ static void database_unfit(struct worker *worker, const char *reason)
     worker_fail(worker, &error);
 }
 
-static void on_queue_state(void *context, enum pg_state state, const char *reason)
+static void worker_take_link(struct worker *worker, const struct worker_link *link)
 {
-    struct worker *worker = context;
+    if (link->kind == WORKER_LINK_CHORES) {
+        if (worker->phase != WORKER_STOPPING)
+            chores_open(&worker->chores, link->queue);
+        return;
+    }
+    for (int kind = WORKER_LINK_CLAIM; kind <= WORKER_LINK_RECORD; kind++)
+        if (!worker->links[kind].is_up)
+            return;
+    registration_begin(&worker->registration, worker->links[WORKER_LINK_CLAIM].queue);
+}
+
+static void worker_lose_link(struct worker *worker, const struct worker_link *link,
+                             const char *reason)
+{
+    static const char *const names[] = {"claim", "mark", "record", "chores"};
+
+    LOG(LOG_LEVEL_WARNING, "database_away", log_text("connection", names[link->kind]),
+        log_text("reason", reason));
+    if (link->kind == WORKER_LINK_CHORES) {
+        chores_close(&worker->chores);
+        return;
+    }
+    registration_cancel(&worker->registration);
+    intake_close(&worker->intake);
+    message_flow_close(&worker->flow);
+}
+
+static void on_link_state(void *context, enum pg_state state, const char *reason)
+{
+    struct worker_link *link = context;
+
+    link->is_up = state == PG_STATE_UP;
     switch (state) {
     case PG_STATE_UP:
-        registration_begin(&worker->registration, worker->queue);
+        worker_take_link(link->worker, link);
         return;
     case PG_STATE_DOWN:
-        LOG(LOG_LEVEL_WARNING, "database_away", log_text("reason", reason));
-        registration_cancel(&worker->registration);
-        intake_close(&worker->intake);
-        message_flow_close(&worker->flow);
+        worker_lose_link(link->worker, link, reason);
         return;
     case PG_STATE_UNFIT:
-        database_unfit(worker, reason);
+        database_unfit(link->worker, reason);
         return;
     }
 }
 
-static void on_chores_queue_state(void *context, enum pg_state state, const char *reason)
+static void on_work_due(void *context)
 {
-    struct worker *worker = context;
-    switch (state) {
-    case PG_STATE_UP:
-        if (worker->phase != WORKER_STOPPING)
-            chores_open(&worker->chores, worker->chores_queue);
-        return;
-    case PG_STATE_DOWN: /* the first connection tells of it */
-        chores_close(&worker->chores);
-        return;
-    case PG_STATE_UNFIT:
-        database_unfit(worker, reason);
-        return;
-    }
+    struct worker_link *link = context;
+    intake_wake(&link->worker->intake);
 }
 
 static void on_due(void *context)
@@ -302,23 +336,26 @@ static bool worker_make_parts(struct worker *worker, struct error *error)
 
 static bool worker_connect(struct worker *worker, struct error *error)
 {
-    struct queue_options options = {
-        .config = worker->equipment->config,
-        .application_name = "handbell worker",
-        .owner = worker->state.owner,
-        .is_listening = true,
-        .on_state = on_queue_state,
-        .on_due = on_due,
-        .context = worker,
-    };
-    worker->queue = queue_new(worker->loop, &options, error);
-    options.application_name = "handbell chores";
-    options.is_listening = false;
-    options.on_state = on_chores_queue_state;
-    options.on_due = NULL;
-    if (worker->queue != NULL)
-        worker->chores_queue = queue_new(worker->loop, &options, error);
-    return worker->chores_queue != NULL;
+    static const char *const names[] = {"handbell worker", "handbell mark", "handbell record",
+                                        "handbell chores"};
+
+    for (int kind = 0; kind < WORKER_LINKS; kind++) {
+        struct worker_link *link = &worker->links[kind];
+        const struct queue_options options = {
+            .config = worker->equipment->config,
+            .application_name = names[kind],
+            .owner = worker->state.owner,
+            .is_listening = kind == WORKER_LINK_CLAIM,
+            .on_state = on_link_state,
+            .on_due = on_work_due,
+            .context = link,
+        };
+        *link = (struct worker_link){.worker = worker, .kind = (enum worker_link_kind)kind};
+        link->queue = queue_new(worker->loop, &options, error);
+        if (link->queue == NULL)
+            return false;
+    }
+    return true;
 }
 
 static bool worker_start(struct worker *worker, struct error *error)
@@ -350,8 +387,8 @@ static void worker_free(struct worker *worker)
         chores_close(&worker->chores);
     if (worker->flow.loop != NULL)
         message_flow_close(&worker->flow);
-    queue_free(worker->queue);
-    queue_free(worker->chores_queue);
+    for (int kind = 0; kind < WORKER_LINKS; kind++)
+        queue_free(worker->links[kind].queue);
     equipment_free(worker->retired);
     equipment_free(worker->equipment);
     if (worker->flow.loop != NULL)
