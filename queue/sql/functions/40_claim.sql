@@ -106,12 +106,13 @@ language sql stable as $$
     from (
         select m.course_id, c.starts_at,
                (select coalesce(json_agg(k.name order by k.kind desc, k.name), '[]')
-                from (select t.category_id from handbell.tick t -- a few; a course may have many more
-                      where t.tenant_id = p_tenant and t.person_id = p_person offset 0) t
-                join handbell.course_category cc on cc.tenant_id = p_tenant
-                    and cc.course_id = m.course_id and cc.category_id = t.category_id
+                -- From the person's few ticks: a course may have many more categories.
+                from handbell.tick t
+                cross join lateral (select from handbell.course_category cc
+                    where cc.tenant_id = p_tenant and cc.course_id = m.course_id
+                      and cc.category_id = t.category_id limit 1) shared
                 join handbell.category k on k.tenant_id = p_tenant and k.category_id = t.category_id
-               ) as ticks
+                where t.tenant_id = p_tenant and t.person_id = p_person) as ticks
         from handbell.match m
         join handbell.course c on c.tenant_id = p_tenant and c.course_id = m.course_id
         where m.tenant_id = p_tenant and m.message_id = p_message and m.message_id > 0
