@@ -46,7 +46,8 @@ bool template_link(struct template *template,
 
 /* Appends the filled template to `out`. `stack` holds `depth` contexts, the innermost last: a name
  * is looked for from there outwards. A name that is nowhere is empty. False when `out` met its
- * ceiling, or past a rendering limit; `out` then holds what it held before. */
+ * ceiling or found no memory (it says which), or past a rendering limit; `out` then holds what it
+ * held before. */
 bool template_render(const struct template *template, const struct json *const *stack, size_t depth,
                      enum template_escape escape, struct buf *out);
 

@@ -81,6 +81,11 @@ static void append_real(struct buf *out, const struct json *value)
     char *printed = json_print(value);
     char text[40] = "";
     double number = printed != NULL ? strtod(printed, NULL) : 0;
+    if (printed == NULL) {
+        out->has_failed = true;
+        out->is_out_of_memory = true;
+        return;
+    }
     for (int digits = 15; digits <= 17; digits++) {
         (void)snprintf(text, sizeof(text), "%.*g", digits, number);
         if (strtod(text, NULL) >= number && strtod(text, NULL) <= number)
@@ -293,6 +298,7 @@ bool template_render(const struct template *template, const struct json *const *
         render.out = &line;
         is_done = render_stack(&render, template, stack, depth) &&
                   plain_text_append_line(out, line.data, line.size);
+        out->is_out_of_memory = out->is_out_of_memory || line.is_out_of_memory;
         buf_free(&line);
     } else {
         is_done = render_stack(&render, template, stack, depth);

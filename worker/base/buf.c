@@ -22,6 +22,7 @@ void buf_reset(struct buf *buf)
 {
     buf->size = 0;
     buf->has_failed = false;
+    buf->is_out_of_memory = false;
     if (buf->capacity > 0)
         buf->data[0] = '\0';
 }
@@ -53,6 +54,7 @@ static bool ensure_room(struct buf *buf, size_t size)
     char *data = realloc(buf->capacity > 0 ? buf->data : NULL, capacity);
     if (!data) {
         buf->has_failed = true;
+        buf->is_out_of_memory = true;
         return false;
     }
     data[buf->size] = '\0';

@@ -9,18 +9,20 @@
 /* `data` is always followed by a NUL that `size` does not count, also when empty. `has_failed`
  * stays set from the first append that met the ceiling or found no memory, until buf_reset; what an
  * append cannot add whole it does not add at all. So a caller may append many times and look once.
- */
+ * `is_out_of_memory` tells the two reasons apart: what met the ceiling meets it again, what found
+ * no memory may be tried again later. */
 struct buf {
     char *data;
     size_t size;
     size_t capacity;
     size_t ceiling;
     bool has_failed;
+    bool is_out_of_memory;
 };
 
 /* An empty buffer of at most `ceiling_bytes`; allocates nothing yet. Ended by buf_free. */
 void buf_init(struct buf *buf, size_t ceiling_bytes);
-/* Empties it and clears `has_failed`; keeps the memory. */
+/* Empties it, clears `has_failed` and `is_out_of_memory`; keeps the memory. */
 void buf_reset(struct buf *buf);
 /* Gives the memory back; the buffer is then as after buf_init. */
 void buf_free(struct buf *buf);

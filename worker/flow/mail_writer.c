@@ -52,6 +52,21 @@ static const char *domain_of(const char *address)
     return at != NULL ? at + 1 : "";
 }
 
+static bool no_memory(struct error *error)
+{
+    return error_set(error, EX_OSERR, "mail: out of memory");
+}
+
+/* False where a line of ours lacks something: half a link must not go out. */
+static bool line_check(const struct buf *line, const char *what, struct error *error)
+{
+    if (line->is_out_of_memory)
+        return no_memory(error);
+    if (line->has_failed)
+        return error_set(error, EX_DATAERR, "%s: longer than %zu bytes", what, line->ceiling);
+    return true;
+}
+
 /* The link names a person and what it stops, so an establishment's mail has none, nor has a kind
  * that no opt-out stops. */
 static bool opt_out_write(struct mail_writer *writer, const struct mail_writer_input *input,
@@ -69,7 +84,7 @@ static bool opt_out_write(struct mail_writer *writer, const struct mail_writer_i
         token.topic == TOPIC_NONE)
         return true;
     if (!token_write(writer->keys, &token, text))
-        return error_set(error, EX_SOFTWARE, "opt-out link: no key, or no memory");
+        return error_set(error, EX_OSERR, "opt-out link: no key, or no memory");
     size_t base_size = strlen(base_url);
     while (base_size > 0 && base_url[base_size - 1] == '/')
         base_size--;
@@ -77,21 +92,25 @@ static bool opt_out_write(struct mail_writer *writer, const struct mail_writer_i
     buf_printf(&writer->opt_out_url, "/u/%s", text);
     if (*bounce_domain != '\0')
         buf_printf(&writer->opt_out_mailto, "u-%s@%s?subject=unsubscribe", text, bounce_domain);
-    return true;
+    return line_check(&writer->opt_out_url, "opt-out link", error) &&
+           line_check(&writer->opt_out_mailto, "opt-out address", error);
 }
 
 /* What lets mailbox providers tell a tenant's lists apart (RFC 2919; Feedback-ID is Google's). */
-static void list_headers_write(struct mail_writer *writer, const struct mail_writer_input *input)
+static bool list_headers_write(struct mail_writer *writer, const struct mail_writer_input *input,
+                               struct error *error)
 {
     const char *kind = json_find_text(input->data, "kind");
     const char *slug = json_find_text(input->batch->tenant, "slug");
 
     if (!input->is_bulk)
-        return;
+        return true;
     buf_printf(&writer->list_id, "%s.%s.%s", kind, slug,
                domain_of(mail_writer_sender(input->batch)));
     buf_printf(&writer->feedback_id, "%s:%s:%" PRId64 ":handbell", kind, slug,
                input->batch->tenant_id);
+    return line_check(&writer->list_id, "List-Id", error) &&
+           line_check(&writer->feedback_id, "Feedback-ID", error);
 }
 
 static bool render(struct mail_writer *writer, const struct mail_writer_input *input,
@@ -109,13 +128,16 @@ static bool render(struct mail_writer *writer, const struct mail_writer_input *i
     };
     struct json *context = mail_context_message(&facts);
     if (context == NULL)
-        return error_set(error, EX_OSERR, "no memory");
+        return no_memory(error);
     const struct json *stack[] = {context};
     bool is_rendered =
         template_render(kind->subject, stack, 1, TEMPLATE_ESCAPE_HEADER, &writer->subject) &&
         template_render(kind->text, stack, 1, TEMPLATE_ESCAPE_TEXT, &writer->text) &&
         template_render(kind->html, stack, 1, TEMPLATE_ESCAPE_HTML, &writer->html);
     json_free(context);
+    if (writer->subject.is_out_of_memory || writer->text.is_out_of_memory ||
+        writer->html.is_out_of_memory)
+        return no_memory(error);
     if (!is_rendered)
         return error_set(error, EX_DATAERR, "template %s: does not end, or is too long",
                          kind->name);
@@ -178,8 +200,6 @@ bool mail_writer_write(struct mail_writer *writer, const struct mail_writer_inpu
                        struct buf *out, struct error *error)
 {
     mail_writer_each_buf(writer, buf_reset);
-    if (!opt_out_write(writer, input, error))
-        return false;
-    list_headers_write(writer, input);
-    return render(writer, input, error) && compose(writer, input, out, error);
+    return opt_out_write(writer, input, error) && list_headers_write(writer, input, error) &&
+           render(writer, input, error) && compose(writer, input, out, error);
 }

@@ -40,7 +40,8 @@ struct mail_writer_input {
 
 /* Appends the mail to `out`. False with `error`, which names the part and holds no value, for a
  * kind without templates, a template that renders without end or past its limit, and what
- * mail_compose refuses; `out` then holds what it held before. */
+ * mail_compose refuses: all EX_DATAERR, and so for ever. Any other exit status (EX_OSERR: no
+ * memory) may be gone at the next attempt. `out` then holds what it held before. */
 bool mail_writer_write(struct mail_writer *writer, const struct mail_writer_input *input,
                        struct buf *out, struct error *error);
 

@@ -184,8 +184,7 @@ bool mail_compose(const struct mail *mail, struct buf *out, struct error *error)
         out->size = start;
         out->data[start] = '\0';
     }
-    if (!has_bodies)
+    if (!has_bodies || out->is_out_of_memory)
         return error_set(error, EX_OSERR, "mail: out of memory");
-    return error_set(error, EX_DATAERR, "mail: larger than %zu bytes, or out of memory",
-                     out->ceiling);
+    return error_set(error, EX_DATAERR, "mail: larger than %zu bytes", out->ceiling);
 }

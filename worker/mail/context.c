@@ -37,7 +37,7 @@ static void add_names(struct context_builder *context, const struct json *person
     else
         buf_append_text(&name, json_find_text(person, "name"));
     /* A name past the limit is left out rather than cut: the greeting does without. */
-    context_build_text(context, "person_name", name.data);
+    context_build_buf(context, "person_name", &name);
     context_build_text(context, "greeting_name", first[0] != '\0' ? first : name.data);
     buf_free(&name);
 }

@@ -35,6 +35,14 @@ void context_build_text(struct context_builder *builder, const char *key, const 
     context_build_value(builder, key, json_new_text(text, strlen(text)));
 }
 
+void context_build_buf(struct context_builder *builder, const char *key, const struct buf *text)
+{
+    if (text->is_out_of_memory)
+        builder->has_failed = true;
+    else
+        context_build_value(builder, key, json_new_text(text->data, text->size));
+}
+
 void context_build_bool(struct context_builder *builder, const char *key, bool value)
 {
     context_build_value(builder, key, json_new_bool(value));

@@ -17,6 +17,9 @@ void context_build_start(struct context_builder *builder);
 struct json *context_build_end(struct context_builder *builder);
 
 void context_build_text(struct context_builder *builder, const char *key, const char *text);
+/* As context_build_text; failed when the buffer found no memory: a text that is cut must not pass
+ * for a whole one. One that met its ceiling is shown as far as it came. */
+void context_build_buf(struct context_builder *builder, const char *key, const struct buf *text);
 void context_build_bool(struct context_builder *builder, const char *key, bool value);
 void context_build_integer(struct context_builder *builder, const char *key, int64_t value);
 /* Takes over `value`; NULL counts as failed. */

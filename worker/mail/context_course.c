@@ -65,9 +65,9 @@ static struct json *session_view(const struct json *session, size_t number)
     words_make(&words, session);
     context_build_start(&view);
     context_build_integer(&view, "number", (int64_t)number);
-    context_build_text(&view, "day", words.day.data);
-    context_build_text(&view, "short_day", words.short_day.data);
-    context_build_text(&view, "times", words.times.data);
+    context_build_buf(&view, "day", &words.day);
+    context_build_buf(&view, "short_day", &words.short_day);
+    context_build_buf(&view, "times", &words.times);
     context_build_fact(&view, session, "venue");
     context_build_fact_lines(&view, session, "venue_address");
     context_build_fact_url(&view, session, "online_url");
@@ -83,9 +83,9 @@ static void add_first_session(struct context_builder *view, const struct json *s
     size_t count = json_array_count(sessions);
     struct session_words words;
     words_make(&words, first);
-    context_build_text(view, "first_day", words.day.data);
-    context_build_text(view, "first_short_day", words.short_day.data);
-    context_build_text(view, "first_times", words.times.data);
+    context_build_buf(view, "first_day", &words.day);
+    context_build_buf(view, "first_short_day", &words.short_day);
+    context_build_buf(view, "first_times", &words.times);
     context_build_text(view, "first_venue", json_find_text(first, "venue"));
     words_free(&words);
     bool is_any_online = false;
@@ -146,7 +146,7 @@ static void add_cancel_by(struct context_builder *view, const struct json *cours
         buf_append_text(&words, " on ");
         mail_date_append_day(&words, &date);
     }
-    context_build_text(view, "cancel_by", words.data);
+    context_build_buf(view, "cancel_by", &words);
     buf_free(&words);
 }
 

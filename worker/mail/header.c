@@ -35,6 +35,15 @@ static bool line_make(struct buf *line, const char *text, size_t ceiling)
     return buf_append_text(line, ellipsis);
 }
 
+/* What `line` could not hold, `out` lacks. */
+static bool line_fail(struct buf *line, struct buf *out)
+{
+    out->has_failed = true;
+    out->is_out_of_memory = out->is_out_of_memory || line->is_out_of_memory;
+    buf_free(line);
+    return false;
+}
+
 static bool is_printable_ascii(const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++)
@@ -85,11 +94,8 @@ bool mail_header_append_text(struct buf *out, const char *name, const char *text
                              size_t ceiling_bytes)
 {
     struct buf line;
-    if (!line_make(&line, text, ceiling_bytes)) {
-        buf_free(&line);
-        out->has_failed = true;
-        return false;
-    }
+    if (!line_make(&line, text, ceiling_bytes))
+        return line_fail(&line, out);
     buf_append_text(out, name);
     buf_append_text(out, line.size > 0 ? ": " : ":");
     size_t column = strlen(name) + 2;
@@ -141,11 +147,8 @@ bool mail_header_append_address(struct buf *out, const char *name, const char *d
                                 const char *address)
 {
     struct buf line;
-    if (!line_make(&line, display_name, MAIL_DISPLAY_NAME_BYTES)) {
-        buf_free(&line);
-        out->has_failed = true;
-        return false;
-    }
+    if (!line_make(&line, display_name, MAIL_DISPLAY_NAME_BYTES))
+        return line_fail(&line, out);
     buf_append_text(out, name);
     buf_append_text(out, ": ");
     size_t column = strlen(name) + 2;
