@@ -4,6 +4,7 @@
 #include "worker/base/log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { MESSAGE_MAIL_BYTES = 8 * 1024 * 1024 };
 
@@ -79,6 +80,22 @@ const char *message_state_name(enum message_state state)
     static const char *const names[] = {"new",     "claimed", "marking",   "marked",
                                         "sending", "done",    "recording", "ended"};
     return names[state];
+}
+
+void message_keep_outcome(struct message *message, const struct outcome *outcome)
+{
+    static const char *const names[] = {"display_name", "first_name", "last_name", "name"};
+    const struct json *person = json_find(message->data, "person");
+    const struct json *school = json_find(message->data, "establishment");
+    const char *at = strrchr(message->address, '@');
+    char *text = message->outcome.text;
+
+    message->outcome = *outcome;
+    outcome_hide(text, message->address, at != NULL ? (unsigned)(at - message->address) : 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *name = json_find_text(person != NULL ? person : school, names[i]);
+        outcome_hide(text, name, (unsigned)strlen(name));
+    }
 }
 
 size_t message_lists_count(const struct list lanes[LANE_COUNT + 1])

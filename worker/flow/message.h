@@ -64,6 +64,9 @@ void message_free(struct message *message);
 
 /* The one setter: puts the message into the list of `state`, and keeps count. */
 void message_enter(struct message *message, enum message_state state);
+/* Keeps what became of the attempt, without the recipient: relays repeat whom they refuse, and not
+ * always as an address ("jo.smith is over quota"). The text goes into the record and into logs. */
+void message_keep_outcome(struct message *message, const struct outcome *outcome);
 /* "claimed", "marking", ... */
 const char *message_state_name(enum message_state state);
 

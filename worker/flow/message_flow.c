@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 static void message_end(struct message_flow *flow, struct message *message);
 static void flow_advance_soon(struct message_flow *flow);
@@ -231,7 +232,11 @@ static bool message_write(struct message_flow *flow, struct message *message)
         return true;
     LOG(LOG_LEVEL_ERROR, "message_unwritable", log_int("tenant", message->tenant_id),
         log_int("message", message->message_id), log_text("reason", error.text));
-    message->outcome = (struct outcome){.kind = OUTCOME_REFUSED, .scope = OUTCOME_SCOPE_MESSAGE};
+    /* Only what lies in the mail itself stays so; want of memory passes. */
+    message->outcome = (struct outcome){
+        .kind = error.exit_status == EX_DATAERR ? OUTCOME_REFUSED : OUTCOME_DEFERRED,
+        .scope = OUTCOME_SCOPE_MESSAGE,
+    };
     outcome_redact(message->outcome.text, sizeof message->outcome.text, error.text,
                    (unsigned)strlen(error.text));
     return false;
@@ -312,7 +317,7 @@ static void on_sent(void *context, const struct outcome *outcome)
     struct message *message = context;
     struct message_flow *flow = message->flow;
 
-    message->outcome = *outcome;
+    message_keep_outcome(message, outcome);
     /* The lease ran out, or the relay's client was told to stop: nothing was tried. */
     message->is_unsent = outcome->kind == OUTCOME_DEFERRED && outcome->scope == OUTCOME_SCOPE_NONE;
     buf_free(&message->mail);
@@ -323,7 +328,7 @@ static void on_sent(void *context, const struct outcome *outcome)
         log_text("verb", outcome_verb_name(outcome->verb)), log_int("code", outcome->code));
     outbox_put(&flow->outbox, message);
     uint64_t now_ms = clock_monotonic_ms();
-    if (!message->is_unsent && relay_take_outcome(&flow->relay, outcome, now_ms))
+    if (!message->is_unsent && relay_take_outcome(&flow->relay, &message->outcome, now_ms))
         flow_pause(flow, now_ms);
     flow_advance_soon(flow);
 }

@@ -1,6 +1,7 @@
 /* Names for an outcome's parts, and the redaction that lets a peer's words be kept. */
 #include "worker/model/outcome.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -124,4 +125,52 @@ void outcome_redact(char *text, unsigned text_bytes, const char *words, unsigned
         done = end;
     }
     text[used] = '\0';
+}
+
+static bool is_word_char(char c)
+{
+    unsigned char byte = (unsigned char)c;
+    return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= 'a' && byte <= 'z') || byte >= 0x80;
+}
+
+/* outcome_redact has written '?' for each byte beyond ASCII. */
+static bool is_same_char(char kept, char c)
+{
+    unsigned char byte = (unsigned char)c;
+    return byte >= 0x80 ? kept == '?' : tolower((unsigned char)kept) == tolower(byte);
+}
+
+/* How many bytes from `at` on are the word: all, or what is left of it where a full text was cut.
+ */
+static size_t word_at(const char *text, size_t size, size_t at, const char *word, size_t word_bytes)
+{
+    size_t same = 0;
+    if (at > 0 && is_word_char(text[at - 1]))
+        return 0;
+    while (same < word_bytes && at + same < size && is_same_char(text[at + same], word[same]))
+        same++;
+    bool is_whole = same == word_bytes && !is_word_char(text[at + same]);
+    bool is_cut = at + same == size && size == OUTCOME_TEXT_BYTES - 1;
+    return is_whole || is_cut ? same : 0;
+}
+
+void outcome_hide(char text[OUTCOME_TEXT_BYTES], const char *word, unsigned word_bytes)
+{
+    static const char replacement[] = "<recipient>";
+    char hidden[OUTCOME_TEXT_BYTES];
+    unsigned used = 0;
+    size_t size = strnlen(text, OUTCOME_TEXT_BYTES - 1);
+    if (word_bytes < 2)
+        return;
+    for (size_t i = 0; i < size && used < sizeof hidden - 1;) {
+        size_t found = word_at(text, size, i, word, word_bytes);
+        if (found > 0)
+            append_words(hidden, sizeof hidden - 1, &used, replacement, sizeof replacement - 1);
+        else
+            hidden[used++] = text[i];
+        i += found > 0 ? found : 1;
+    }
+    hidden[used] = '\0';
+    memcpy(text, hidden, used + 1);
 }

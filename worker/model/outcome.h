@@ -52,4 +52,9 @@ const char *outcome_verb_name(enum outcome_verb verb);
  * recipient's address (most do) can be kept. */
 void outcome_redact(char *text, unsigned text_bytes, const char *words, unsigned words_bytes);
 
+/* Puts "<recipient>" in the place of each `word` in `text` that stands between characters which are
+ * neither letters nor digits, whatever the case, also where the text was cut in its middle. `text`
+ * is outcome_redact's. A word of one byte says nothing of anybody, and stays. */
+void outcome_hide(char text[OUTCOME_TEXT_BYTES], const char *word, unsigned word_bytes);
+
 #endif

@@ -92,12 +92,57 @@ static void no_short_text_lets_an_address_through(void **state)
     }
 }
 
+static void a_recipient_is_hidden_wherever_it_stands_as_a_word(void **state)
+{
+    (void)state;
+    static const char *const rows[][3] = {
+        {"jo.smith is over quota", "jo.smith", "<recipient> is over quota"},
+        {"no such user: JO.SMITH", "jo.smith", "no such user: <recipient>"},
+        {"jo.smith%oakfield jo.smith", "jo.smith", "<recipient>%oakfield <recipient>"},
+        {"joanna, jojo and bojo", "jo", "joanna, jojo and bojo"},
+        {"mailbox of Zo?? is full", "Zo\xc3\xab", "mailbox of <recipient> is full"},
+        {"a mailbox", "a", "a mailbox"},
+        {"nothing", "", "nothing"},
+        {"", "jo", ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[OUTCOME_TEXT_BYTES];
+        (void)strcpy(text, rows[i][0]);
+        outcome_hide(text, rows[i][1], (unsigned)strlen(rows[i][1]));
+        assert_string_equal(text, rows[i][2]);
+    }
+}
+
+/* The peer's words are cut at OUTCOME_TEXT_BYTES, perhaps in the middle of a name. */
+static void a_recipient_at_the_end_of_a_full_text_is_hidden_too(void **state)
+{
+    (void)state;
+    char text[OUTCOME_TEXT_BYTES];
+    memset(text, ' ', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    for (unsigned kept = 1; kept <= 8; kept++) {
+        memset(text, ' ', sizeof(text) - 1);
+        memcpy(text + sizeof(text) - 1 - kept, "jo.smith", kept);
+        outcome_hide(text, "jo.smith", 8);
+        assert_int_equal(strlen(text), sizeof(text) - 1);
+        assert_null(strchr(text, 'j'));
+    }
+    memset(text, 0, sizeof(text));
+    for (unsigned i = 0; i + 3 < sizeof(text); i += 3)
+        memcpy(text + i, "jo ", 3);
+    outcome_hide(text, "jo", 2);
+    assert_int_equal(strlen(text), sizeof(text) - 1);
+    assert_null(strchr(text, 'j'));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_value_has_its_name),
         cmocka_unit_test(addresses_are_redacted_wherever_they_stand),
         cmocka_unit_test(the_text_is_cut_where_the_room_ends),
+        cmocka_unit_test(a_recipient_is_hidden_wherever_it_stands_as_a_word),
+        cmocka_unit_test(a_recipient_at_the_end_of_a_full_text_is_hidden_too),
         cmocka_unit_test(no_short_text_lets_an_address_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
