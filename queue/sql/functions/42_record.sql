@@ -1,7 +1,9 @@
 -- Recording what became of an attempt, and the rows of workers that died.
 
 -- Where a message goes from an attempt. A notice whose end is in doubt goes again, but three times at
--- most: a relay that always falls silent after the data would else be sent it for days.
+-- most: a relay that always falls silent after the data would else be sent it for days. Where it was
+-- the worker that ended ('interrupted') nothing is known of the relay, and most had not begun: ten
+-- times, lest a mail that ends every worker go round for ever.
 create or replace function next_state(
     p_outcome text, p_on_uncertain text, p_doubts integer, p_has_time boolean)
 returns text
@@ -11,8 +13,9 @@ language sql immutable as $$
         when 'refused' then 'failed'
         when 'unsent' then 'ready'
         when 'deferred' then case when p_has_time then 'ready' else 'failed' end
-        when 'uncertain' then case when p_on_uncertain = 'again' and p_doubts < 3 and p_has_time
-                                   then 'ready' else 'uncertain' end
+        else case when p_on_uncertain = 'again' and p_has_time
+                   and p_doubts < case p_outcome when 'uncertain' then 3 when 'interrupted' then 10 end
+                  then 'ready' else 'uncertain' end
         end
 $$;
 
@@ -48,7 +51,8 @@ begin
                        else v_now + make_interval(secs => j.retry_after_s) end,
             attempts = case when j.outcome = 'unsent' then m.attempts
                             else least(m.attempts + 1, 32767) end,
-            doubts = m.doubts + case when j.outcome = 'uncertain' then 1 else 0 end,
+            doubts = m.doubts + case when j.outcome in ('uncertain', 'interrupted')
+                                    then 1 else 0 end,
             last_code = coalesce(j.code, m.last_code), last_text = coalesce(j.words, m.last_text)
         from judged j
         where m.tenant_id = p_tenant and m.message_id = j.message_id and j.next = 'ready'
@@ -159,7 +163,7 @@ begin
             from record(p_tenant, p_dead, v_ids,
                 array(select m.epoch from message m where m.tenant_id = p_tenant
                       and m.message_id = any (v_ids) order by m.message_id),
-                array_fill('uncertain'::text, array[cardinality(v_ids)]),
+                array_fill('interrupted'::text, array[cardinality(v_ids)]),
                 array_fill(0, array[cardinality(v_ids)]),
                 array_fill(''::text, array[cardinality(v_ids)]),
                 array_fill('the worker ended while this was on the wire'::text,
