@@ -10,6 +10,7 @@ import pathlib
 import platform
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import textwrap
@@ -39,6 +40,7 @@ class Bench:
         self.rows = []
         self.commands = []
         self.worker_memory_kb = 0
+        self.load_before = os.getloadavg()[0]
         self.cluster = Cluster(settings=SETTINGS)
 
     def add(self, what, figure, ratio, goal):
@@ -83,7 +85,8 @@ def print_table(bench):
     for command in bench.commands:
         print(textwrap.fill(command, 140, initial_indent="  ", subsequent_indent="      "))
     print(f"  ./dev bench {' '.join(sys.argv[1:])}".rstrip())
-    print(f"On {platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}.")
+    print(f"On {platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()};"
+          f" load before: {bench.load_before:.1f} (above 0.5, others' work is in the figures).")
 
 
 def run(bench, parts):
@@ -118,6 +121,7 @@ def main():
     os.environ.setdefault("HANDBELL_BINARY", str(ROOT / "build/release/handbell"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="hb-bench-"))
     bench = Bench(arguments.quick, folder)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         run(bench, parts)
     finally:

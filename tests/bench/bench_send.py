@@ -62,7 +62,7 @@ def make_database(bench, name):
 
 def queue_alerts(bench, database, count):
     """That many people with an alert of two courses each waiting: (owner, tenant)."""
-    owner = bench.cluster.connect(database)
+    owner = population_sql.open_loader(bench.cluster, database)
     portal, tenant = population_sql.put_tenant(bench.cluster, database)
     population_sql.add_people(owner, tenant, count)
     everybody = [f"subject-{number}" for number in range(population_sql.SUBJECTS)]

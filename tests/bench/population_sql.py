@@ -3,6 +3,7 @@ measured. Knows the tables of queue/sql/migrations.
 """
 
 from tests.support import schema
+from tests.support.cluster import SUPERUSER
 from tests.support.portal import Portal
 
 SUBJECTS = 35
@@ -27,6 +28,13 @@ def put_tenant(cluster, database, slug="demo", **facts):
     return portal, tenant
 
 
+def open_loader(cluster, database):
+    """A connection that stores without the checks of foreign keys, which are not measured."""
+    loader = cluster.connect(database, SUPERUSER)
+    loader.execute("set session_replication_role = replica")
+    return loader
+
+
 def add_people(owner, tenant, count):
     """Each ticks two subjects of 35 and two audiences of 7, spread evenly and independently, so that one subject
     has 57,143 of a million."""
@@ -36,18 +44,27 @@ def add_people(owner, tenant, count):
            from generate_series(1, %s) i""",
         [tenant, count],
     )
+    numbers = {"tenant": tenant}
+    for kind in ("subject", "audience"):
+        numbers[kind] = [
+            row[0]
+            for row in owner.execute(
+                """select category_id from handbell.category
+                   where tenant_id = %s and kind = %s order by category_id""",
+                [tenant, kind],
+            )
+        ]
     owner.execute(
         """insert into handbell.tick (tenant_id, category_id, person_id, is_live, frequency)
-           select p.tenant_id, k.category_id, p.person_id, true, 'immediate'
-           from (select tenant_id, person_id, substr(ref, 2)::bigint as i
-                 from handbell.person where tenant_id = %s) p
+           select %(tenant)s, own.category_id, p.person_id, true, 'immediate'
+           from (select person_id, substr(ref, 2)::bigint as i
+                 from handbell.person where tenant_id = %(tenant)s) p
            cross join lateral (values
-               ('subject-' || i %% 35),
-               ('subject-' || (i + 1 + i / 35 %% 34) %% 35),
-               ('audience-' || i / 35 %% 7),
-               ('audience-' || (i / 35 + 1 + i / 245 %% 6) %% 7)) own (ref)
-           join handbell.category k on k.tenant_id = p.tenant_id and k.ref = own.ref""",
-        [tenant],
+               ((%(subject)s::bigint[])[1 + i %% 35]),
+               ((%(subject)s::bigint[])[1 + (i + 1 + i / 35 %% 34) %% 35]),
+               ((%(audience)s::bigint[])[1 + i / 35 %% 7]),
+               ((%(audience)s::bigint[])[1 + (i / 35 + 1 + i / 245 %% 6) %% 7])) own (category_id)""",
+        numbers,
     )
     settle(owner, "person", "tick", "category")
 
