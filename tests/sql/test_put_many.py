@@ -18,10 +18,10 @@ def test_bad_items_do_not_stop_good_ones_and_each_is_reported(demo, owner):
         {"ref": "z", "first_name": "Zed", "interests": ["maths"]},
         {"ref": "b", "emial": "x"},
         {"ref": "a", "interests": ["none"]},
-        {"first_name": "No ref"},
+        {"first_name": "Peverel"},
         {"ref": ""},
         {"ref": 7},
-        {"ref": "z", "first_name": "Again"},
+        {"ref": "z", "first_name": "Ottoline"},
         {"ref": "c", "role": "x"},
         {"ref": "d"},
     ])  # fmt: skip
