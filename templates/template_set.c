@@ -54,6 +54,8 @@ static bool file_read(const char *path, size_t ceiling, struct buf *text, struct
     (void)fclose(file);
     if (is_broken)
         error_set(error, EX_IOERR, "%s: cannot be read", path);
+    else if (text->is_out_of_memory)
+        error_set(error, EX_OSERR, "%s: out of memory", path);
     else if (text->has_failed)
         error_set(error, EX_CONFIG, "%s: larger than %zu bytes", path, ceiling);
     if (!is_broken && !text->has_failed)

@@ -1,5 +1,6 @@
-/* From rows to the structs of queue.h. A row that cannot be read makes the whole answer a refused
- * one: the worker does nothing on half of what the database said. */
+/* From rows to the structs of queue.h. A row that cannot be read, for want of memory say, makes the
+ * whole answer a lost one: what was asked is done and committed, and the worker knows nothing of
+ * it. It does nothing on half of what the database said. */
 #include "queue/client/answers.h"
 
 #include "worker/io/pg_array.h"
@@ -10,7 +11,7 @@
 
 static struct pg_result unreadable(const char *why)
 {
-    struct pg_result result = {.kind = PG_RESULT_REFUSED};
+    struct pg_result result = {.kind = PG_RESULT_LOST};
     snprintf(result.text, sizeof result.text, "the answer cannot be read: %.300s", why);
     return result;
 }

@@ -21,9 +21,13 @@ static void on_time(void *context)
 
 bool intake_init(struct intake *intake, struct loop *loop, struct message_flow *flow,
                  void (*on_chore)(void *context, int64_t tenant_id, enum queue_work what),
-                 void *context)
+                 void (*on_claims_lost)(void *context), void *context)
 {
-    *intake = (struct intake){.loop = loop, .flow = flow, .on_chore = on_chore, .context = context};
+    *intake = (struct intake){.loop = loop,
+                              .flow = flow,
+                              .on_chore = on_chore,
+                              .on_claims_lost = on_claims_lost,
+                              .context = context};
     intake->timer = loop_timer_new(loop, on_time, intake);
     return intake->timer != NULL;
 }
@@ -54,13 +58,20 @@ void intake_close(struct intake *intake)
     loop_timer_stop(intake->timer);
 }
 
+/* Until the next poll that was asked for. */
+static uint64_t intake_pause_ms(const struct intake *intake)
+{
+    uint64_t since_ms = loop_now_ms(intake->loop) - intake->polled_at_ms;
+    return since_ms < INTAKE_PAUSE_MS ? INTAKE_PAUSE_MS - since_ms : 0;
+}
+
 void intake_wake(struct intake *intake)
 {
     if (!intake->is_open || intake->is_poll_wanted)
         return;
     intake->is_poll_wanted = true;
     if (!intake->is_polling)
-        loop_timer_start(intake->timer, INTAKE_PAUSE_MS);
+        loop_timer_start(intake->timer, intake_pause_ms(intake));
 }
 
 /* ---- Polling: what is due? ---- */
@@ -105,7 +116,7 @@ static void on_due_work(void *context, const struct pg_result *result, const str
             log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
     }
     loop_timer_start(intake->timer,
-                     intake->is_poll_wanted ? INTAKE_PAUSE_MS : intake->options.poll_ms);
+                     intake->is_poll_wanted ? intake_pause_ms(intake) : intake->options.poll_ms);
 }
 
 static void intake_poll(struct intake *intake)
@@ -113,6 +124,7 @@ static void intake_poll(struct intake *intake)
     if (!intake->is_open || intake->is_polling)
         return;
     intake->is_poll_wanted = false;
+    intake->polled_at_ms = loop_now_ms(intake->loop);
     intake->is_polling =
         queue_worker_seen(intake->queue, on_seen, intake) &&
         queue_due_work(intake->queue, intake->cursor, INTAKE_ROWS, on_due_work, intake);
@@ -142,12 +154,13 @@ static void on_claimed(void *context, const struct pg_result *result,
 {
     struct intake_claim *claim = context;
     struct intake *intake = claim->intake;
+    bool is_lost = result->kind == PG_RESULT_LOST;
 
     intake->claims--;
     intake->coming -= claim->limit;
     if (result->kind == PG_RESULT_ROWS) {
         message_flow_renew_lease(intake->flow);
-        message_flow_take(intake->flow, claim->tenant_id, claim->lane, claimed);
+        is_lost = !message_flow_take(intake->flow, claim->tenant_id, claim->lane, claimed);
     } else {
         LOG(LOG_LEVEL_ERROR, "claim_failed", log_int("tenant", claim->tenant_id),
             log_text("lane", lane_name(claim->lane)),
@@ -161,6 +174,8 @@ static void on_claimed(void *context, const struct pg_result *result,
             row->is_exhausted = claimed->message_count < claim->limit;
     }
     free(claim);
+    if (is_lost)
+        intake->on_claims_lost(intake->context);
     intake_claim(intake);
     /* There were more tenants than one poll tells of. */
     if (intake->is_full && intake_choose(intake) == NULL)
@@ -215,7 +230,9 @@ static bool intake_serve(struct intake *intake, struct intake_row *row)
     uint32_t limit = intake_limit(intake, row, room);
     bool is_urgent = row->lane == LANE_URGENT;
 
-    if (room == 0 || (!is_urgent && intake->claims >= INTAKE_CLAIMS))
+    /* While a poll is under way, what it may find to be urgent is not put behind a claim of alerts.
+     */
+    if (room == 0 || (!is_urgent && (intake->is_polling || intake->claims >= INTAKE_CLAIMS)))
         return false;
     /* Claims of a few are not worth their round trip, while there is work enough here. */
     row->is_waiting = limit == 0 || (!is_urgent && limit < intake->options.batch / 2 &&

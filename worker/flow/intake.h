@@ -10,7 +10,7 @@
 
 enum {
     INTAKE_ROWS = 512,    /* tenants and lanes looked at in one poll; more come in the next */
-    INTAKE_CLAIMS = 4,    /* under way at once */
+    INTAKE_CLAIMS = 1,    /* under way at once; urgent ones besides */
     INTAKE_PAUSE_MS = 10, /* between two polls, however often the database calls */
 };
 
@@ -40,6 +40,7 @@ struct intake {
     bool is_poll_wanted;
     bool is_full; /* the last poll could not tell of all that is due */
     unsigned claims;
+    uint64_t polled_at_ms;
     uint32_t coming; /* messages that claims under way may bring */
     int64_t cursor;  /* the tenant that was served last */
     uint64_t turn;
@@ -47,13 +48,16 @@ struct intake {
     struct intake_row rows[INTAKE_ROWS];
     /* Jobs to fan out and rules to fire are due. */
     void (*on_chore)(void *context, int64_t tenant_id, enum queue_work what);
+    void (*on_claims_lost)(void *context);
     void *context;
 };
 
-/* False without memory. */
+/* `on_claims_lost`: the database may hold messages as claimed by this worker of which it has
+ * nothing, because an answer was lost or memory was short; nobody else will send them. False
+ * without memory. */
 bool intake_init(struct intake *intake, struct loop *loop, struct message_flow *flow,
                  void (*on_chore)(void *context, int64_t tenant_id, enum queue_work what),
-                 void *context);
+                 void (*on_claims_lost)(void *context), void *context);
 void intake_free(struct intake *intake);
 /* Also while it is open: after a reload. */
 void intake_set_options(struct intake *intake, const struct intake_options *options);

@@ -22,11 +22,11 @@ static void flow_give_back(struct message_flow *flow, struct list *list);
 
 /* ---- 1. Claimed: the message is ours, and waits for its turn to be marked. ---- */
 
-void message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane lane,
+bool message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane lane,
                        const struct queue_claimed *claimed)
 {
     if (claimed->message_count == 0)
-        return;
+        return true;
     struct batch *batch =
         batch_new(tenant_id, claimed->tenant, claimed->courses, claimed->course_count);
     size_t taken = 0;
@@ -51,6 +51,7 @@ void message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane l
     if (flow->is_stopping || !flow->is_serving)
         flow_give_back(flow, &flow->lists.claimed[lane]);
     flow_advance_soon(flow);
+    return taken == claimed->message_count;
 }
 
 /* ---- 2. Marking: the database is asked whether each is still wanted. ---- */

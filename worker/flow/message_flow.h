@@ -67,8 +67,9 @@ void message_flow_tick(struct message_flow *flow);
  * connection says nothing of that lock. */
 void message_flow_renew_lease(struct message_flow *flow);
 
-/* Takes what a claim brought. Messages that memory fails for are left to the next take-over. */
-void message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane lane,
+/* Takes what a claim brought. False when memory failed for some: those are still claimed in the
+ * database. */
+bool message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane lane,
                        const struct queue_claimed *claimed);
 
 /* How many more messages of `lane` the relay and the memory have room for, of `capacity` in all

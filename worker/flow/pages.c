@@ -44,6 +44,8 @@ static bool file_read(const char *path, struct buf *text, struct error *error)
     (void)fclose(file);
     if (is_broken)
         return error_set(error, EX_IOERR, "%s: cannot be read", path);
+    if (text->is_out_of_memory)
+        return error_set(error, EX_OSERR, "%s: out of memory", path);
     if (text->has_failed)
         return error_set(error, EX_CONFIG, "%s: too large", path);
     return true;

@@ -117,6 +117,21 @@ static void worker_take_link(struct worker *worker, const struct worker_link *li
     registration_begin(&worker->registration, worker->links[WORKER_LINK_CLAIM].queue);
 }
 
+/* Ends what has not begun and registers anew, which gives back all that is claimed for this worker.
+ */
+static void on_claims_lost(void *context)
+{
+    struct worker *worker = context;
+    struct queue *queue = worker->links[WORKER_LINK_CLAIM].queue;
+
+    if (worker->phase != WORKER_RUNNING || worker->registration.is_under_way || !queue_is_up(queue))
+        return;
+    LOG(LOG_LEVEL_ERROR, "claims_lost", log_int("in_memory", worker->flow.lists.held));
+    intake_close(&worker->intake);
+    message_flow_close(&worker->flow);
+    registration_begin(&worker->registration, queue);
+}
+
 static void worker_lose_link(struct worker *worker, const struct worker_link *link,
                              const char *reason)
 {
@@ -326,7 +341,7 @@ static bool worker_make_parts(struct worker *worker, struct error *error)
     worker->stop_timer = loop_timer_new(loop, on_stop_time, worker);
     if (worker->tick_timer == NULL || worker->stop_timer == NULL ||
         !message_flow_init(&worker->flow, loop, &worker->writer, on_room, worker) ||
-        !intake_init(&worker->intake, loop, &worker->flow, on_chore, worker) ||
+        !intake_init(&worker->intake, loop, &worker->flow, on_chore, on_claims_lost, worker) ||
         !registration_init(&worker->registration, loop, worker->state.owner, on_registered,
                            on_registration_failed, worker) ||
         !chores_init(&worker->chores, loop, on_due, worker))

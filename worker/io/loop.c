@@ -168,7 +168,8 @@ void loop_timer_start(struct loop_timer *timer, uint64_t after_ms)
 
 void loop_timer_stop(struct loop_timer *timer)
 {
-    uv_timer_stop(&timer->uv);
+    if (timer != NULL)
+        uv_timer_stop(&timer->uv);
 }
 
 bool loop_timer_is_running(const struct loop_timer *timer)

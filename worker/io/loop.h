@@ -39,7 +39,7 @@ struct loop_timer *loop_timer_new(struct loop *loop, void (*on_time)(void *conte
 /* Fires once, `after_ms` from now (0: in the next turn), by the time at the start of this turn. A
  * timer that runs starts again from now. */
 void loop_timer_start(struct loop_timer *timer, uint64_t after_ms);
-void loop_timer_stop(struct loop_timer *timer);
+void loop_timer_stop(struct loop_timer *timer); /* NULL is fine */
 bool loop_timer_is_running(const struct loop_timer *timer);
 void loop_timer_free(struct loop_timer *timer); /* NULL is fine */
 
