@@ -57,6 +57,14 @@ class Queue:
         ).fetchall()  # fmt: skip
         return dict(rows)
 
+    def fire_rules(self, tenant_id):
+        """How many fired."""
+        return self._rows("fire_rules", tenant_id)[0][0]
+
+    def take_over(self, tenant_id, dead, is_transmitting=True):
+        """(released, uncertain)"""
+        return self._rows("take_over", tenant_id, dead, is_transmitting)[0]
+
 
 def tenant_id_of(owner, slug="demo"):
     (number,) = owner.execute(

@@ -84,8 +84,9 @@ begin
             where g.tenant_id = p_tenant and g.person_id = p_gone and not g.is_sealed
               and exists (select from message k where k.tenant_id = p_tenant
                           and k.person_id = p_keep and not k.is_sealed)), 'merged');
+    -- What is on the wire too: it may come back to be tried again.
     update message set person_id = p_keep
-        where tenant_id = p_tenant and person_id = p_gone and state <> 'transmitting';
+        where tenant_id = p_tenant and person_id = p_gone;
     update job_recipient g set person_id = p_keep
         where g.tenant_id = p_tenant and g.person_id = p_gone
           and not exists (select from job_recipient k where k.tenant_id = p_tenant

@@ -85,7 +85,9 @@ declare
     v_lane smallint;
     v_made integer;
 begin
-    select * into strict v_job from job where tenant_id = p_tenant and job_id = p_job;
+    -- Locked, for it may be released just now: what joins it then must not stay held behind.
+    select * into strict v_job from job
+        where tenant_id = p_tenant and job_id = p_job for no key update;
     select lane into strict v_lane from kind where kind = v_job.kind;
     with wanted as (
         select person_id, 0::bigint as establishment_id from unnest(p_people) as person_id
@@ -186,10 +188,11 @@ end $$;
 create or replace function revoke_person_mail(p_tenant bigint, p_person bigint, p_reason text)
 returns integer
 language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_count integer;
 begin
-    delete from match
-        where tenant_id = p_tenant and person_id = p_person and message_id is null;
-    return revoke_messages(p_tenant, array(
+    -- The alert before what it tells: the order in which claim() takes them.
+    v_count := revoke_messages(p_tenant, array(
         select message_id from message
             where tenant_id = p_tenant and person_id = p_person and not is_sealed
         union
@@ -199,19 +202,33 @@ begin
                 and r.person_id = p_person
             where b.tenant_id = p_tenant and (b.person_id = p_person or b.booked_by = p_person)
     ), p_reason);
+    delete from match
+        where tenant_id = p_tenant and person_id = p_person and message_id is null;
+    return v_count;
 end $$;
+
+-- The booking's own jobs are revoked too, for what a worker has claimed of them; and joining
+-- instructions, unless the person holds another place on the course.
 
 create or replace function revoke_booking_mail(p_tenant bigint, p_booking bigint, p_reason text)
 returns integer
 language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    b booking;
 begin
+    select * into strict b from booking where tenant_id = p_tenant and booking_id = p_booking;
+    update job set state = 'revoked'
+        where tenant_id = p_tenant and course_id = b.course_id and booking_id = p_booking
+          and state <> 'revoked';
     return revoke_messages(p_tenant, array(
-        select r.message_id from booking b
-            join job j on j.tenant_id = p_tenant and j.course_id = b.course_id
-                and (j.booking_id = p_booking or j.kind = 'joining_instructions')
+        select r.message_id from job j
             join job_recipient r on r.tenant_id = p_tenant and r.job_id = j.job_id
                 and r.person_id = b.person_id
-            where b.tenant_id = p_tenant and b.booking_id = p_booking
+            where j.tenant_id = p_tenant and j.course_id = b.course_id
+              and (j.booking_id = p_booking or j.kind = 'joining_instructions' and not exists (
+                  select from booking o where o.tenant_id = p_tenant
+                      and o.course_id = b.course_id and o.person_id = b.person_id
+                      and o.booking_id <> p_booking and o.status = 'confirmed'))
     ), p_reason);
 end $$;
 

@@ -33,31 +33,41 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
 $$;
 
 -- Brings a course's rules in line with its dates. A rule that is past when it is first known does not
--- fire (job_id 0), yet late bookers get its mail; one whose course moves fires again for the new date.
+-- fire (job_id 0), yet late bookers get its mail; one whose course moves fires again for the new date,
+-- and what still waits for the old one is overtaken. A course may move while it is not published: then
+-- the rule is owed, due at no time, until the course is on again.
 create or replace function schedule_rules(p_tenant bigint, p_course bigint, p_has_moved boolean)
 returns void
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
     c course;
     v_due timestamptz;
+    v_moved bigint; -- the job of the date before
 begin
     select * into strict c from course where tenant_id = p_tenant and course_id = p_course;
     v_due := joining_due(p_tenant, c);
+    if p_has_moved then
+        update course_rule set job_id = null, occasion = occasion + 1, due = 'infinity'
+            where tenant_id = p_tenant and course_id = p_course and kind = 'joining_instructions'
+              and job_id is not null and due is distinct from v_due;
+        if found then
+            perform revoke_job_as(p_tenant, job_id, 'superseded') from job
+                where tenant_id = p_tenant and course_id = p_course
+                  and kind = 'joining_instructions' and state <> 'revoked';
+        end if;
+    end if;
     if v_due is null or c.status <> 'published' or c.starts_at <= now() then
         delete from course_rule where tenant_id = p_tenant and course_id = p_course
-            and job_id is null;
+            and job_id is null and due < 'infinity';
         return;
     end if;
     insert into course_rule (tenant_id, course_id, kind, due, job_id)
         values (p_tenant, p_course, 'joining_instructions', v_due,
                 case when v_due <= now() then 0 end)
         on conflict (tenant_id, course_id, kind) do nothing;
-    update course_rule
-        set due = v_due,
-            job_id = case when p_has_moved then null else job_id end,
-            occasion = occasion + case when p_has_moved and job_id is not null then 1 else 0 end
+    update course_rule set due = v_due
         where tenant_id = p_tenant and course_id = p_course and kind = 'joining_instructions'
-          and due <> v_due and (p_has_moved or job_id is null);
+          and due <> v_due and job_id is null;
     perform wake(v_due);
 end $$;
 
@@ -143,6 +153,12 @@ begin
         update course_rule set job_id = v_rule.job_id
             where tenant_id = p_tenant and course_id = c.course_id and kind = 'joining_instructions';
     end if;
+    -- What was taken back with a place given up meanwhile was not told.
+    delete from job_recipient r
+        where r.tenant_id = p_tenant and r.job_id = v_rule.job_id and r.person_id = p_person
+          and exists (select from message_record m where m.tenant_id = p_tenant
+                      and m.message_id = r.message_id and m.state = 'skipped'
+                      and m.reason in ('superseded', 'removed'));
     perform add_recipients(p_tenant, v_rule.job_id, array[p_person], '{}',
                            coalesce(c.ends_at, c.starts_at));
 end $$;
@@ -225,36 +241,39 @@ begin
     end loop;
 end $$;
 
--- Fires the rules that are due: one job each, to the delegates confirmed by then.
+-- Fires one rule that is due: one job, to the delegates confirmed by then. Returns how many fired: 0
+-- means that there is no more, but for courses that are being changed now. One a transaction, for the
+-- brake counts what a transaction would mail. The course is locked against put_booking: a place is
+-- either seen here, or confirmed when the rule has fired, and told by join_late.
 create or replace function fire_rules(p_tenant bigint) returns integer
-language plpgsql security definer set search_path = handbell, pg_temp as $$
+language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '200ms' as $$
 declare
-    r course_rule;
     c course;
-    v_job bigint;
-    v_fired integer := 0;
+    r course_rule;
+    v_job bigint := 0;
 begin
-    for r in
-        select * from course_rule where tenant_id = p_tenant and job_id is null and due <= now()
-            order by due limit 20
-    loop
-        -- The course before its rule: the order in which put_course takes them.
-        select * into strict c from course
-            where tenant_id = p_tenant and course_id = r.course_id for share;
-        perform from course_rule where tenant_id = p_tenant and course_id = r.course_id
-            and kind = r.kind and job_id is null and due <= now() for update;
-        continue when not found;
-        v_job := 0;
-        if c.status = 'published' and c.starts_at > now() then
-            v_job := add_job(p_tenant, r.kind, c.course_id, null, r.occasion);
-            perform add_recipients(p_tenant, v_job,
-                array(select b.person_id from booking b where b.tenant_id = p_tenant
-                      and b.course_id = c.course_id and b.status = 'confirmed'),
-                '{}', coalesce(c.ends_at, c.starts_at));
-        end if;
-        update course_rule set job_id = v_job
-            where tenant_id = p_tenant and course_id = r.course_id and kind = r.kind;
-        v_fired := v_fired + 1;
-    end loop;
-    return v_fired;
+    -- The tenant before its rules: the order in which put_tenant takes them.
+    perform from tenant where tenant_id = p_tenant for key share;
+    select k.* into c from course_rule x
+        join course k on k.tenant_id = p_tenant and k.course_id = x.course_id
+        where x.tenant_id = p_tenant and x.job_id is null and x.due <= now()
+        order by x.due limit 1 for no key update of k skip locked;
+    if not found then
+        return 0;
+    end if;
+    select * into r from course_rule where tenant_id = p_tenant and course_id = c.course_id
+        and job_id is null and due <= now() limit 1 for update;
+    if not found then
+        return 0;
+    end if;
+    if c.status = 'published' and c.starts_at > now() then
+        v_job := add_job(p_tenant, r.kind, c.course_id, null, r.occasion);
+        perform add_recipients(p_tenant, v_job,
+            array(select b.person_id from booking b where b.tenant_id = p_tenant
+                  and b.course_id = c.course_id and b.status = 'confirmed'),
+            '{}', coalesce(c.ends_at, c.starts_at));
+    end if;
+    update course_rule set job_id = v_job
+        where tenant_id = p_tenant and course_id = r.course_id and kind = r.kind;
+    return 1;
 end $$;

@@ -123,7 +123,7 @@ begin
             if v_local::time < v_from then
                 return (v_local::date + v_from) at time zone t.time_zone;
             elsif v_local::time < v_to then
-                return v_local at time zone t.time_zone;
+                return case when v_days = 0 then p_at else v_local at time zone t.time_zone end;
             end if;
         end if;
         v_local := (v_local::date + 1)::timestamp;
@@ -198,9 +198,10 @@ begin
 end $$;
 
 -- One step of fanning out the tenant's oldest alert job: at most p_limit people in one short
--- transaction. True: there is more to do.
+-- transaction. True: there is more to do. What another session holds is left to a later call: the chores
+-- of all tenants would wait with this one.
 create or replace function fan_out(p_tenant bigint, p_limit integer) returns boolean
-language plpgsql security definer set search_path = handbell, pg_temp as $$
+language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '200ms' as $$
 declare
     j job;
     c course;
@@ -214,20 +215,25 @@ declare
     v_made integer;
     v_expires_after interval;
 begin
-    select * into j from job where tenant_id = p_tenant and state = 'matching' order by job_id limit 1;
+    -- Fan-outs of one tenant take turns (add_matches, and two courses of one series).
+    select * into t from tenant where tenant_id = p_tenant for no key update skip locked;
     if not found then
         return false;
     end if;
     -- The course before the job: the order in which put_course takes them.
-    select * into strict c from course
-        where tenant_id = p_tenant and course_id = j.course_id for share;
-    select * into j from job where tenant_id = p_tenant and job_id = j.job_id
-        and state = 'matching' for update skip locked;
+    select k.* into c from job x
+        join course k on k.tenant_id = p_tenant and k.course_id = x.course_id
+        where x.tenant_id = p_tenant and x.state = 'matching'
+        order by x.job_id limit 1 for share of k skip locked;
     if not found then
-        return exists (select from job where tenant_id = p_tenant and state = 'matching');
+        return false;
     end if;
-    -- Fan-outs of one tenant take turns (add_matches, and two courses of one series).
-    select * into strict t from tenant where tenant_id = p_tenant for no key update;
+    select * into j from job where tenant_id = p_tenant and course_id = c.course_id
+        and kind = 'course_alert' and state = 'matching' order by job_id limit 1
+        for update skip locked;
+    if not found then
+        return false;
+    end if;
     v_immediate := into_send_window(p_tenant, now() + t.settle);
     if takes_alerts(c, now()) then
         select array_agg(f.person_id), max(f.person_id),
@@ -275,9 +281,14 @@ begin
     if j.is_released or v_mails < p_limit and v_others + v_mails <= v_brake then
         return false;
     end if;
-    -- Near the brake it is worth looking closer.
+    -- Near the brake it is worth looking closer: several courses may go to somebody in one mail.
     select count(*) - count(m.person_id) into v_mails from find_matches(p_tenant, c) f
         left join message m on m.tenant_id = p_tenant and m.person_id = f.person_id
             and not m.is_sealed;
+    select count(distinct (x.person_id, x.message_id)) into v_others
+        from job o join match x on x.tenant_id = p_tenant and x.course_id = o.course_id
+            and x.matched_at >= j.created_at
+        where o.tenant_id = p_tenant and o.created_at = j.created_at and o.job_id <> j.job_id
+          and o.transaction = j.transaction and o.kind = 'course_alert' and o.state <> 'held';
     return v_others + v_mails > v_brake;
 end $$;

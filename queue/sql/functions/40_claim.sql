@@ -2,14 +2,15 @@
 -- their mails need.
 
 -- One index probe a tenant and lane: no row is stepped over, whatever waits behind it. Tenants come
--- after p_after first and then round again, so that a caller who moves p_after on is fair to all.
+-- after p_after first and then round again, so that a caller who moves p_after on is fair to all. Jobs
+-- and rules, which wait for the chores, have p_limit rows of their own: they crowd out no message.
 -- (Here and below without sequential scans: statistics lag behind a table that fills and empties within
 -- minutes, and by stale ones the planner expects the first row to be a wanted one.)
 create or replace function due_work(p_after bigint, p_limit integer)
 returns table (tenant_id bigint, what text, lane smallint, relay smallint)
 language sql stable security definer set search_path = handbell, pg_temp
 set enable_seqscan = off set jit = off as $$
-    select w.tenant_id, w.what, w.lane, w.relay
+    (select w.tenant_id, w.what, w.lane, w.relay
     from (
         select t.tenant_id, 'messages' as what, l.lane, 1::smallint as relay
         from handbell.tenant t
@@ -21,19 +22,24 @@ set enable_seqscan = off set jit = off as $$
               and m.state = 'ready' and m.due <= now()
             limit 1) one
         where t.is_live
-        union all
-        select t.tenant_id, 'job', 0::smallint, 0::smallint
+    ) w
+    order by w.lane, w.tenant_id <= p_after, w.tenant_id
+    limit p_limit)
+    union all
+    (select w.tenant_id, w.what, 0::smallint, 0::smallint
+    from (
+        select t.tenant_id, 'job' as what
         from handbell.tenant t
         where exists (select from handbell.job j
                       where j.tenant_id = t.tenant_id and j.state = 'matching')
         union all
-        select t.tenant_id, 'rule', 0::smallint, 0::smallint
+        select t.tenant_id, 'rule'
         from handbell.tenant t
         where exists (select from handbell.course_rule r where r.tenant_id = t.tenant_id
                       and r.job_id is null and r.due <= now())
     ) w
-    order by w.lane, w.tenant_id <= p_after, w.tenant_id
-    limit p_limit
+    order by w.tenant_id <= p_after, w.tenant_id
+    limit p_limit)
 $$;
 
 create or replace function tenant_json(t tenant) returns json
@@ -155,14 +161,19 @@ $$;
 
 -- Takes up to p_limit due messages of one tenant, lane and relay. An unsealed alert is sealed, and the
 -- matches that it tells are bound to it, in a statement of its own: its snapshot is younger than the
--- lock on the alert, so it sees every match that was stored before the alert was sealed.
+-- lock on the alert, so it sees every match that was stored before the alert was sealed. An alert that
+-- comes late, or was deferred, waits for the tenant's next window.
+-- Nothing waits long for a lock here: what a portal's open transaction holds would hold up all that this
+-- connection has to do, for every tenant. Who is refused asks again.
 create or replace function claim(
     p_tenant bigint, p_owner uuid, p_lane smallint, p_relay smallint, p_limit integer)
 returns table (what text, id bigint, epoch integer, data text)
 language plpgsql security definer set search_path = handbell, pg_temp set synchronous_commit = off
-set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
+set lock_timeout = '200ms' as $$
 declare
     v_now timestamptz := now();
+    v_open timestamptz := case when p_lane < 5 then v_now else into_send_window(p_tenant, v_now) end;
     v_ids bigint[];
     v_unsealed bigint[];
     v_courses bigint[];
@@ -178,6 +189,10 @@ begin
               order by m.due limit p_limit
               for update skip locked) k;
     if v_ids is null then
+        return;
+    elsif v_open > v_now then
+        update message m set due = v_open
+            where m.tenant_id = p_tenant and m.message_id = any (v_ids);
         return;
     end if;
     update message m

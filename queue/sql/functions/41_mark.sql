@@ -10,12 +10,13 @@ language sql stable as $$
     select case
         when j.state = 'revoked' then 'superseded'
         when j.kind = 'course_cancelled' then
-            case when c.status <> 'cancelled' or c.cancellations <> j.occasion then 'superseded' end
+            case when c.status not in ('cancelled', 'finished') or c.cancellations <> j.occasion
+                 then 'superseded' end
         when c.status = 'cancelled' then 'course_cancelled'
         when j.kind = 'booking_confirmed' then
             case when not exists (select from handbell.booking b where b.tenant_id = p_tenant
                     and b.booking_id = j.booking_id and b.person_id = p_person
-                    and b.status = 'confirmed') then 'superseded' end
+                    and b.course_id = j.course_id and b.status = 'confirmed') then 'superseded' end
         when j.kind = 'joining_instructions' then
             case when c.status <> 'published' or not exists (select from handbell.booking b
                     where b.tenant_id = p_tenant and b.course_id = j.course_id
@@ -108,7 +109,8 @@ create or replace function mark(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[])
 returns table (message_id bigint, verdict text, address text, courses bigint[])
 language plpgsql security definer set search_path = handbell, pg_temp
-set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
+set lock_timeout = '200ms' as $$ -- see claim()
 declare
     v_basis text;
 begin

@@ -20,13 +20,15 @@ language sql immutable as $$
 $$;
 
 -- Idempotent by epoch: a repeated or late call answers 'stale' and changes nothing, but for one case:
--- an outcome that arrives after a take-over had to call the message uncertain settles it.
+-- an outcome that arrives after a take-over had to call the message uncertain settles it. (The epoch is
+-- asked twice: the row may have been claimed anew while this waited for it.)
 create or replace function record(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_outcomes text[],
     p_codes integer[], p_enhanced text[], p_words text[], p_retry_after_s integer[])
 returns table (message_id bigint, state text)
 language plpgsql security definer set search_path = handbell, pg_temp
-set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
+set lock_timeout = '200ms' as $$ -- see claim()
 declare
     v_now timestamptz := clock_timestamp();
 begin
@@ -36,7 +38,7 @@ begin
                              p_retry_after_s)
             as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s)
     ), judged as (
-        select m.message_id, u.outcome, u.code, u.enhanced, u.words, u.retry_after_s,
+        select m.message_id, m.epoch, u.outcome, u.code, u.enhanced, u.words, u.retry_after_s,
                next_state(u.outcome, k.on_uncertain, m.doubts,
                           v_now + make_interval(secs => u.retry_after_s) < m.expires_at) as next
         from told u
@@ -55,10 +57,12 @@ begin
                                     then 1 else 0 end,
             last_code = coalesce(j.code, m.last_code), last_text = coalesce(j.words, m.last_text)
         from judged j
-        where m.tenant_id = p_tenant and m.message_id = j.message_id and j.next = 'ready'
+        where m.tenant_id = p_tenant and m.message_id = j.message_id and m.epoch = j.epoch
+          and j.next = 'ready'
     ), gone as (
         delete from message m using judged j
-        where m.tenant_id = p_tenant and m.message_id = j.message_id and j.next <> 'ready'
+        where m.tenant_id = p_tenant and m.message_id = j.message_id and m.epoch = j.epoch
+          and j.next <> 'ready'
         returning m.*, j.next, j.outcome, j.code, j.enhanced, j.words
     ), kept as (
         insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id,
@@ -145,16 +149,23 @@ begin
     end loop;
 end $$;
 
+-- Nothing is taken from a worker that has come back since somebody saw it dead, and none comes back
+-- before this is committed. (The own lock can be taken a second time.)
 create or replace function take_over(p_tenant bigint, p_dead uuid, p_transmitting boolean)
 returns table (released integer, uncertain integer)
-language plpgsql security definer set search_path = handbell, pg_temp as $$
+language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '200ms' as $$
 declare
     v_ids bigint[];
 begin
+    released := 0;
+    uncertain := 0;
+    if not pg_try_advisory_xact_lock(hashtextextended('handbell worker ' || p_dead, 0)) then
+        return next;
+        return;
+    end if;
     update message m set state = 'ready', owner = null, claimed_at = null
         where m.tenant_id = p_tenant and m.owner = p_dead and m.state = 'claimed';
     get diagnostics released = row_count;
-    uncertain := 0;
     if p_transmitting then
         v_ids := array(select m.message_id from message m
             where m.tenant_id = p_tenant and m.owner = p_dead and m.state = 'transmitting'

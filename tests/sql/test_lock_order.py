@@ -1,0 +1,168 @@
+"""What a portal's open transaction holds must not hold up a worker, nor close a circle with it."""
+
+import threading
+import time
+
+import psycopg
+import pytest
+
+from tests.support.portal import Portal
+from tests.support.queue_calls import Queue, tenant_id_of
+from tests.support.schema import OWNER, PORTAL, WORKER
+
+SERVICE_LANE = 3
+ALERT_LANE = 5
+SOON_S = 1
+
+
+@pytest.fixture
+def worker(demo, connect):
+    queue = Queue(connect(WORKER)).start()
+    queue.connection.execute("set statement_timeout = '8s'")
+    return queue
+
+
+@pytest.fixture
+def tenant(demo, owner):
+    return tenant_id_of(owner)
+
+
+@pytest.fixture
+def holder(demo, connect):
+    """The tenant's portal, in a transaction that stays open."""
+    return Portal(connect(PORTAL, autocommit=False))
+
+
+@pytest.fixture
+def waiting_alert(demo, worker, tenant):
+    demo.put_category("maths")
+    demo.put_person("p", interests=["maths"])
+    demo.put_course("c", categories=["maths"])
+    worker.fan_out(tenant)
+
+
+def gives_way(action):
+    """Runs it; it may do its work or be told that a row is locked, but soon."""
+    started = time.monotonic()
+    try:
+        result = action()
+    except psycopg.errors.LockNotAvailable:
+        result = None
+    assert time.monotonic() - started < SOON_S
+    return result
+
+
+def in_background(action):
+    """The action in a thread: a list of errors, and the thread."""
+    errors = []
+
+    def run():
+        try:
+            action()
+        except psycopg.Error as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return errors, thread
+
+
+def wait_for_blocked(owner, count=1):
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        rows = owner.execute(
+            """select count(*) from pg_stat_activity
+               where datname = current_database() and wait_event_type = 'Lock'"""
+        ).fetchone()
+        if rows[0] >= count:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_a_claim_gives_way_to_a_cancellation_that_is_not_committed(
+    waiting_alert, holder, worker, tenant
+):
+    holder.change_course("c", status="cancelled")
+    assert not gives_way(lambda: worker.claim(tenant, ALERT_LANE))
+    holder.connection.rollback()
+    claimed = worker.claim(tenant, ALERT_LANE)
+    assert [row[2] for row in worker.mark(tenant, claimed).values()] != [[]]
+    assert len(claimed) == 1
+
+
+def test_a_mark_and_a_record_give_way_to_a_merge_that_is_not_committed(
+    waiting_alert, demo, holder, worker, tenant
+):
+    demo.put_person("keep")
+    claimed = worker.claim(tenant, ALERT_LANE)
+    holder.call("merge_people", "keep", "p")
+    assert gives_way(lambda: worker.mark(tenant, claimed)) is None
+    holder.connection.rollback()
+    assert [row[0] for row in worker.mark(tenant, claimed).values()] == ["go"]
+    holder.call("merge_people", "keep", "p")
+    assert gives_way(lambda: worker.record(tenant, claimed)) is None
+    holder.connection.commit()
+    assert list(worker.record(tenant, claimed).values()) == ["sent"]
+
+
+def test_fan_out_gives_way_to_a_course_being_changed(demo, holder, worker, tenant):
+    demo.put_category("maths")
+    demo.put_person("p", interests=["maths"])
+    demo.put_course("c", categories=["maths"])
+    holder.change_course("c", summary="In work")
+    gives_way(lambda: worker.fan_out(tenant))
+    holder.connection.commit()
+    worker.fan_out(tenant)
+    assert len(worker.claim(tenant, ALERT_LANE)) == 1
+
+
+def test_rules_give_way_to_a_course_being_changed(demo, owner, connect, worker, tenant):
+    demo.put_person("p")
+    demo.put_course("c")
+    demo.put_booking("b", "c", "p", status="confirmed", quiet=True)
+    owner.execute("update course_rule set due = now() - interval '1 minute'")
+    session = connect(OWNER, autocommit=False)
+    session.execute("select from course for update")
+    gives_way(lambda: worker.fire_rules(tenant))
+    session.commit()
+    worker.fire_rules(tenant)
+    assert len(worker.claim(tenant, SERVICE_LANE)) == 1
+
+
+def test_a_person_removed_while_their_alert_is_claimed_closes_no_circle(
+    waiting_alert, owner, holder, worker, tenant
+):
+    """Both take the alert first and then what it tells; a claim that is as slow as this shows it."""
+    owner.execute(
+        """create function handbell.hold_then_bind(bigint) returns void language plpgsql as $$
+           begin
+               perform from handbell.message where tenant_id = $1 for update;
+               perform pg_sleep(1);
+               update handbell.match set message_id = message_id where tenant_id = $1;
+           end $$"""
+    )
+    claim_errors, claiming = in_background(
+        lambda: owner.execute("select handbell.hold_then_bind(%s)", [tenant])
+    )
+    time.sleep(0.3)
+    errors, removing = in_background(lambda: holder.call("remove", "person", "p"))
+    claiming.join()
+    removing.join()
+    assert claim_errors == [] and errors == []
+
+
+def test_rules_that_fire_while_the_tenant_changes_its_rules_close_no_circle(
+    demo, owner, holder, worker, tenant
+):
+    demo.put_person("p")
+    demo.put_course("c")
+    demo.put_booking("b", "c", "p", status="confirmed", quiet=True)
+    owner.execute("update course_rule set due = now() - interval '1 minute'")
+    holder.call("put_tenant", {"name": "Another name"})
+    errors, firing = in_background(lambda: worker.fire_rules(tenant))
+    wait_for_blocked(owner)
+    holder.call("put_tenant", {"rules": {"joining_instructions_days": 3}})
+    holder.connection.commit()
+    firing.join()
+    assert [type(error) for error in errors] in ([], [psycopg.errors.LockNotAvailable])
