@@ -1,9 +1,12 @@
-"""What must not get out: a recipient in a relay's words, a secret in arguments or environment."""
+"""What must not get out: a recipient in a relay's words, a secret in arguments or environment, a
+person in the server's own log."""
 
 import pathlib
 import re
 
 from tests.support import process
+from tests.support.programs import post_one_click
+from tests.support.queue_calls import is_quiet
 
 
 def test_a_relay_that_names_the_recipient_without_an_address_is_kept_without_the_name(
@@ -56,3 +59,36 @@ def test_no_secret_is_in_arguments_or_environment(handbell, mail_store, demo, tm
     ).fetchall()
     assert len(names) >= 3
     assert all(re.fullmatch("handbell [a-z]+", name) for (name,) in names), names
+
+
+def test_what_worker_and_pages_say_to_the_database_names_nobody(
+    cluster, handbell, mail_store, demo, owner
+):
+    """Even where the server logs each statement with its parameters, and each error with its
+    statement, as an administrator in search of something may have it."""
+    talkative = ("log_min_duration_statement = 0", "log_parameter_max_length_on_error = -1")
+    superuser = cluster.connect(handbell.database, "postgres")
+    for login in ("worker_demo", "web_demo"):
+        for setting in talkative:
+            superuser.execute(f"alter role {login} in database {handbell.database} set {setting}")
+    superuser.close()
+    start = cluster.log.stat().st_size
+    web, url = handbell.start_web()
+    demo.put_tenant(base_url=url)
+    demo.put_category("maths")
+    named = {"first_name": "Perpetua", "last_name": "Winterbourne", "interests": ["maths"]}
+    demo.put_person("p1", email="perpetua.winterbourne@millrace.test", **named)
+    demo.put_person("p2", email="p.winterbourne@millrace.test", **named)
+    mail_store.on_rcpt = lambda to: f"550 5.1.1 <{to}> unknown" if to.startswith("p.") else None
+    worker = handbell.start_worker(mail_store.url)
+    demo.put_course("c1", categories=["maths"])
+    (mail,) = mail_store.wait_for(1)
+    link = re.search(r"<(http://[^>]+)>", mail.message["List-Unsubscribe"]).group(1)
+    assert post_one_click(link) == 200
+    process.wait_until(lambda: is_quiet(owner), 20, "all is sent")
+    assert worker.stop() == 0 and web.stop() == 0
+    written = cluster.log.read_bytes()[start:].lower()
+    for word in (b"handbell.mark", b"handbell.record", b"page_"):
+        assert word in written, "the server has not logged what it was to be searched for"
+    for word in (b"winterbourne", b"perpetua", b"millrace.test", link.rpartition("/")[2].encode()):
+        assert word not in written
