@@ -18,7 +18,9 @@ static void chore_log_failure(const struct chores *chores, const struct pg_resul
         log_text("reason", result->text));
 }
 
-/* `has_more`: it goes to the end of the line. */
+/* `has_more`: it goes to the end of the line. Otherwise nobody is woken: what was made has told of
+ * itself (NOTIFY), and what could not be made, because another session holds it, waits for the next
+ * poll. */
 static void chore_end(struct chores *chores, const struct pg_result *result, bool has_more)
 {
     struct chore chore = chores->chores[0];
@@ -30,7 +32,7 @@ static void chore_end(struct chores *chores, const struct pg_result *result, boo
     memmove(&chores->chores[0], &chores->chores[1], chores->count * sizeof chores->chores[0]);
     if (has_more)
         chores_add(chores, chore.tenant_id, chore.what);
-    if (result->kind == PG_RESULT_ROWS)
+    if (result->kind == PG_RESULT_ROWS && has_more)
         chores->on_made(chores->context);
     chores_next(chores);
 }
@@ -42,8 +44,7 @@ static void on_fanned_out(void *context, const struct pg_result *result, bool ha
 
 static void on_fired(void *context, const struct pg_result *result, int64_t count)
 {
-    (void)count;
-    chore_end(context, result, false);
+    chore_end(context, result, count > 0);
 }
 
 static void chores_next(struct chores *chores)

@@ -109,7 +109,7 @@ static void on_due_work(void *context, const struct pg_result *result, const str
         intake->row_count = 0;
         for (size_t i = 0; i < count; i++)
             intake_take_row(intake, &due[i]);
-        intake->is_full = count == INTAKE_ROWS;
+        intake->is_full = intake->row_count == INTAKE_ROWS;
         intake_claim(intake);
     } else {
         LOG(LOG_LEVEL_ERROR, "poll_failed", log_text("kind", pg_result_kind_name(result->kind)),

@@ -102,15 +102,15 @@ static void flow_mark(struct message_flow *flow)
     while (flow->is_serving && !flow->is_stopping && !flow->is_marking_paused) {
         const struct message *first = message_lists_first(flow->lists.claimed);
         size_t ahead = flow->lists.marking.count + message_lists_count(flow->lists.marked);
-        uint32_t limit = relay_ahead_limit(&flow->relay);
+        bool is_urgent = first != NULL && first->lane == LANE_URGENT;
+        uint32_t limit = relay_ahead_limit(&flow->relay, is_urgent);
         uint32_t room = breaker_room(&flow->relay.breaker, clock_monotonic_ms(),
                                      (uint32_t)(ahead + flow->lists.sending.count),
                                      limit > ahead ? limit - (uint32_t)ahead : 0);
         if (first == NULL || room == 0)
             return;
         /* Few large marks cost less than many small ones; but nothing urgent waits for that. */
-        if (room < limit / 4 && first->lane != LANE_URGENT &&
-            !breaker_is_open(&flow->relay.breaker))
+        if (room < limit / 4 && !is_urgent && !breaker_is_open(&flow->relay.breaker))
             return;
         flow->is_marking_paused = !flow_mark_batch(flow, room);
     }

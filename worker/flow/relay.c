@@ -47,9 +47,13 @@ uint32_t relay_hold_limit(const struct relay *relay, uint32_t floor)
     return limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX;
 }
 
-uint32_t relay_ahead_limit(const struct relay *relay)
+uint32_t relay_ahead_limit(const struct relay *relay, bool is_urgent)
 {
-    uint32_t limit = smtp_client_room(relay->client) + relay_pace(relay);
-    uint32_t most = relay->connections * RELAY_AHEAD;
-    return limit < most ? limit : most;
+    uint64_t limit = (uint64_t)smtp_client_room(relay->client) + relay_pace(relay);
+    uint64_t most = (uint64_t)relay->connections * RELAY_AHEAD;
+
+    limit = limit < most ? limit : most;
+    if (is_urgent)
+        limit += relay_pace(relay) < relay->connections ? relay_pace(relay) : relay->connections;
+    return (uint32_t)limit;
 }

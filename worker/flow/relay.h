@@ -38,7 +38,8 @@ void relay_tick(struct relay *relay);
  * worker holds no other can send. */
 uint32_t relay_hold_limit(const struct relay *relay, uint32_t floor);
 /* How many mails may be marked and without a session: as many as the relay takes in a tick or two,
- * since a mark ages; RELAY_AHEAD for each connection at most. */
-uint32_t relay_ahead_limit(const struct relay *relay);
+ * since a mark ages; RELAY_AHEAD for each connection at most, and one more for what is urgent,
+ * which does not wait for a place among the others. */
+uint32_t relay_ahead_limit(const struct relay *relay, bool is_urgent);
 
 #endif
