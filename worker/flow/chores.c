@@ -106,7 +106,9 @@ static void on_dead_workers(void *context, const struct pg_result *result,
 
 static void on_housekept(void *context, const struct pg_result *result)
 {
-    (void)context;
+    struct chores *chores = context;
+    if (result->kind != PG_RESULT_ROWS)
+        chores->housekept_at_ms = 0; /* at the next look */
     if (result->kind == PG_RESULT_REFUSED)
         LOG(LOG_LEVEL_ERROR, "housekeeping_failed", log_text("sqlstate", result->sqlstate),
             log_text("reason", result->text));

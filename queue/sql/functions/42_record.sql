@@ -185,9 +185,10 @@ begin
 end $$;
 
 -- Once a day and at every worker's start: the record's partitions for the months to come, and workers
--- long dead with nothing left behind.
+-- long dead with nothing left behind. A new partition locks the default one: waiting for a portal's open
+-- transaction would make every mark and record wait behind.
 create or replace function housekeep() returns void
-language plpgsql security definer set search_path = handbell, pg_temp as $$
+language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '50ms' as $$
 declare
     v_month date;
 begin
