@@ -3,6 +3,7 @@
  * one connection halved the rate, measured), and fan-out may take seconds. */
 #include "worker/flow/worker.h"
 
+#include "worker/base/clock.h"
 #include "worker/base/log.h"
 #include "worker/flow/chores.h"
 #include "worker/flow/equipment.h"
@@ -17,7 +18,10 @@
 #include <string.h>
 #include <sysexits.h>
 
-enum { WORKER_SIGNALS = 3 };
+enum {
+    WORKER_SIGNALS = 3,
+    WORKER_AWAY_LOG_MS = 10000, /* between two lines about a database that is away */
+};
 
 enum worker_phase {
     WORKER_STARTING, /* not yet registered once */
@@ -59,6 +63,7 @@ struct worker {
     struct chores chores;
     struct worker_link links[WORKER_LINKS];
     enum worker_phase phase;
+    uint64_t away_logged_at_ms; /* 0: the database is there */
     bool is_drained;
     bool is_second_tick;
     struct error failure; /* its exit_status is 0 while there is none */
@@ -79,6 +84,7 @@ static void on_registered(void *context)
 
     message_flow_open(&worker->flow, worker->links[WORKER_LINK_MARK].queue,
                       worker->links[WORKER_LINK_RECORD].queue);
+    worker->away_logged_at_ms = 0;
     if (worker->phase == WORKER_STOPPING)
         return;
     intake_open(&worker->intake, worker->links[WORKER_LINK_CLAIM].queue);
@@ -90,6 +96,8 @@ static void on_registered(void *context)
     if (worker->phase == WORKER_STARTING)
         service_notify_ready();
     worker->phase = WORKER_RUNNING;
+    if (worker->links[WORKER_LINK_CHORES].is_up)
+        chores_open(&worker->chores, worker->links[WORKER_LINK_CHORES].queue);
 }
 
 static void on_registration_failed(void *context, const struct error *error)
@@ -107,7 +115,7 @@ static void database_unfit(struct worker *worker, const char *reason)
 static void worker_take_link(struct worker *worker, const struct worker_link *link)
 {
     if (link->kind == WORKER_LINK_CHORES) {
-        if (worker->phase != WORKER_STOPPING)
+        if (worker->phase == WORKER_RUNNING)
             chores_open(&worker->chores, link->queue);
         return;
     }
@@ -137,8 +145,14 @@ static void worker_lose_link(struct worker *worker, const struct worker_link *li
 {
     static const char *const names[] = {"claim", "mark", "record", "chores"};
 
-    LOG(LOG_LEVEL_WARNING, "database_away", log_text("connection", names[link->kind]),
-        log_text("reason", reason));
+    uint64_t now_ms = clock_monotonic_ms();
+
+    if (worker->away_logged_at_ms == 0 ||
+        now_ms - worker->away_logged_at_ms >= WORKER_AWAY_LOG_MS) {
+        worker->away_logged_at_ms = now_ms;
+        LOG(LOG_LEVEL_WARNING, "database_away", log_text("connection", names[link->kind]),
+            log_text("reason", reason));
+    }
     if (link->kind == WORKER_LINK_CHORES) {
         chores_close(&worker->chores);
         return;
