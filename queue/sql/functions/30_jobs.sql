@@ -36,21 +36,27 @@ language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
     v_brake integer;
     v_is_urgent boolean;
-    v_jobs bigint[];
+    v_count integer;
+    v_jobs bigint[] := array[p_job];
 begin
     select tenant_rule(rules, 'brake', 2000) into v_brake from tenant where tenant_id = p_tenant;
     select k.lane = 1 into v_is_urgent from job j join kind k using (kind)
         where j.tenant_id = p_tenant and j.job_id = p_job and not j.is_released;
-    if not found or brake_count(p_tenant, v_is_urgent, p_more) <= v_brake then
+    if not found then
         return;
     end if;
-    with held as (
-        update job j set state = 'held'
-        where j.tenant_id = p_tenant and j.created_at = now()
-          and j.transaction = pg_current_xact_id() and j.state = 'queued' and not j.is_released
-          and (select k.lane = 1 from kind k where k.kind = j.kind) = v_is_urgent
-        returning j.job_id)
-    select array_agg(job_id) into v_jobs from held;
+    v_count := brake_count(p_tenant, v_is_urgent, p_more);
+    if v_count <= v_brake then
+        return;
+    end if;
+    if v_count - p_more <= v_brake then -- it is passed just now: those before are held too
+        v_jobs := array(select j.job_id from job j join kind k using (kind)
+            where j.tenant_id = p_tenant and j.created_at = now()
+              and j.transaction = pg_current_xact_id() and not j.is_released
+              and (k.lane = 1) = v_is_urgent);
+    end if;
+    update job set state = 'held'
+        where tenant_id = p_tenant and job_id = any (v_jobs) and state = 'queued';
     update message set state = 'held'
         where tenant_id = p_tenant and job_id = any (v_jobs) and state = 'ready';
 end $$;
@@ -166,6 +172,17 @@ language sql security definer set search_path = handbell, pg_temp as $$
     select handbell.revoke_job_as(p_tenant, p_job, 'revoked')
 $$;
 
+-- Who was to hear of this course, and so of no other of its series, may hear of those after all.
+create or replace function match_series_again(p_tenant bigint, p_course bigint) returns void
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+begin
+    perform add_job(p_tenant, 'course_alert', s.course_id, null, 0)
+        from course c
+        join course s on s.tenant_id = p_tenant and s.series = c.series and s.course_id <> p_course
+        join tenant t on t.tenant_id = p_tenant and (t.rules ->> 'once_per_series')::boolean
+        where c.tenant_id = p_tenant and c.course_id = p_course and takes_alerts(s, now());
+end $$;
+
 -- All that is pending for a course: its matches not told yet, its jobs, its rules. The caller holds
 -- the course row FOR UPDATE.
 create or replace function revoke_course_mail(p_tenant bigint, p_course bigint, p_reason text)
@@ -177,6 +194,9 @@ begin
     delete from course_rule where tenant_id = p_tenant and course_id = p_course;
     delete from match
         where tenant_id = p_tenant and course_id = p_course and message_id is null;
+    if found then
+        perform match_series_again(p_tenant, p_course);
+    end if;
     v_jobs := array(select job_id from job where tenant_id = p_tenant and course_id = p_course
                     and state <> 'revoked' order by job_id for update);
     update job set state = 'revoked'
