@@ -71,8 +71,8 @@ def wait_for_blocked(owner, count=1):
     end = time.monotonic() + 5
     while time.monotonic() < end:
         rows = owner.execute(
-            """select count(*) from pg_stat_activity
-               where datname = current_database() and wait_event_type = 'Lock'"""
+            """select count(*) from pg_stat_activity a
+               where datname = current_database() and pg_blocking_pids(pid) <> '{}'"""
         ).fetchone()
         if rows[0] >= count:
             return True
@@ -166,3 +166,47 @@ def test_rules_that_fire_while_the_tenant_changes_its_rules_close_no_circle(
     holder.connection.commit()
     firing.join()
     assert [type(error) for error in errors] in ([], [psycopg.errors.LockNotAvailable])
+
+
+@pytest.mark.parametrize("ending", ["a merge", "a removal"])
+@pytest.mark.parametrize("what", ["a booking", "a tutorship"])
+def test_nobody_is_given_a_place_while_their_record_ends(
+    demo, owner, holder, connect, ending, what
+):
+    """Told of as refused: or a cancellation would go to somebody who is not there any more."""
+    demo.put_person("keep")
+    demo.put_person("gone")
+    demo.put_course("c")
+    if ending == "a merge":
+        holder.call("merge_people", "keep", "gone")
+    else:
+        holder.call("remove", "person", "gone")
+    other = Portal(connect(PORTAL))
+    if what == "a booking":
+        errors, placing = in_background(lambda: other.put_booking("b", "c", "gone"))
+    else:
+        errors, placing = in_background(lambda: other.change_course("c", tutors=["gone"]))
+    wait_for_blocked(owner)
+    holder.connection.commit()
+    placing.join()
+    assert [error.sqlstate for error in errors] == ["HB002"]
+
+
+@pytest.mark.parametrize("what", ["a booking", "a tutorship"])
+def test_a_merge_finds_the_place_that_is_being_given(demo, owner, holder, connect, what):
+    demo.put_person("keep")
+    demo.put_person("gone")
+    demo.put_course("c")
+    if what == "a booking":
+        holder.put_booking("b", "c", "gone")
+    else:
+        holder.change_course("c", tutors=["gone"])
+    other = Portal(connect(PORTAL))
+    errors, merging = in_background(lambda: other.call("merge_people", "keep", "gone"))
+    wait_for_blocked(owner)
+    holder.connection.commit()
+    merging.join()
+    assert errors == []
+    table = "booking" if what == "a booking" else "course_tutor"
+    rows = owner.execute(f"select p.ref from {table} join person p using (tenant_id, person_id)")
+    assert rows.fetchall() == [("keep",)]

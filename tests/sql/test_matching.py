@@ -207,17 +207,3 @@ def test_somebody_who_ticks_later_is_not_told_of_older_courses(demo, owner, read
     demo.put_person("p2", interests=["maths"])
     fan_out_all(owner)
     assert read_pairs(owner) == [("c1", "p1")]
-
-
-def test_a_date_that_is_cancelled_before_it_was_told_leaves_the_series_to_the_others(
-    demo, owner, reader
-):
-    """Once per series: the reader was to hear of the first date, and now hears of the second."""
-    demo.put_tenant(rules={"once_per_series": True})
-    for course in ("monday", "tuesday"):
-        demo.put_course(course, categories=["maths"], series="algebra")
-        fan_out_all(owner)
-    assert read_pairs(owner) == [("monday", "p1")]
-    demo.change_course("monday", status="cancelled")
-    fan_out_all(owner)
-    assert read_pairs(owner) == [("tuesday", "p1")]

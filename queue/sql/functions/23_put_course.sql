@@ -167,6 +167,11 @@ begin
         where tenant_id = c.tenant_id and course_id = c.course_id and person_id <> all (p_ids);
     insert into course_tutor (tenant_id, course_id, person_id)
         select c.tenant_id, c.course_id, i from unnest(p_ids) i where i <> all (v_had);
+    -- As in put_booking: somebody may have been removed or merged since their ref was looked up.
+    if exists (select from person p where p.tenant_id = c.tenant_id and p.person_id = any (p_ids)
+               and p.person_id <> all (v_had) and p.status = 'removed') then
+        perform refuse('HB002', 'put_course', c.ref, 'tutors', 'one of them was removed just now');
+    end if;
     return v_had <> p_ids;
 end $$;
 

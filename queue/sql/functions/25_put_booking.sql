@@ -23,6 +23,7 @@ begin
         exit when v_old.booking_id is not null;
         v_new.booking_id := make_booking(p_tenant, p_ref, v_facts, v_columns);
         if v_new.booking_id is not null then
+            perform check_still_there(p_tenant, p_ref, v_facts, v_columns);
             perform add_audit(p_tenant, 'put_booking', p_ref, stated_keys(v_facts));
             perform imply_booking(p_tenant, v_new.booking_id, null, stated_keys(v_facts),
                                   coalesce((v_facts ->> 'quiet')::boolean, false));
@@ -47,10 +48,29 @@ begin
     if v_changed = '{}' then
         return 'unchanged';
     end if;
+    perform check_still_there(p_tenant, p_ref, v_facts, v_columns);
     perform add_audit(p_tenant, 'put_booking', p_ref, v_changed);
     perform imply_booking(p_tenant, v_old.booking_id, v_old.status, v_changed,
                           coalesce((v_facts ->> 'quiet')::boolean, false));
     return 'changed';
+end $$;
+
+-- Somebody may have been removed or merged since their ref was looked up. Called when the booking is
+-- stored: by then its foreign keys have waited for that, and keep it off from now on.
+create or replace function check_still_there(
+    p_tenant bigint, p_ref text, p_facts jsonb, p_columns jsonb)
+returns void
+language plpgsql as $$
+declare
+    v_key text;
+begin
+    select k.key into v_key
+        from (values ('person', 'person_id'), ('booked_by', 'booked_by')) k (key, name)
+        join person p on p.tenant_id = p_tenant and p.person_id = (p_columns ->> k.name)::bigint
+        where p.status = 'removed' limit 1;
+    if found then
+        perform refuse_missing('put_booking', p_ref, v_key, 'person', p_facts ->> v_key);
+    end if;
 end $$;
 
 -- The booking, locked after its course and the course that it is about to move to; null: there is none.

@@ -38,8 +38,9 @@ language plpgsql as $$
 declare
     v_person bigint;
 begin
+    -- FOR UPDATE waits for whoever gives this person a place now; who comes later finds them removed.
     select person_id into v_person from person
-        where tenant_id = p_tenant and ref = p_ref and status <> 'removed' for no key update;
+        where tenant_id = p_tenant and ref = p_ref and status <> 'removed' for update;
     if not found then
         return false;
     end if;

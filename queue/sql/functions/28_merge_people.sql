@@ -12,8 +12,10 @@ begin
         perform refuse('HB001', 'merge_people', p_keep, null, 'one ref named twice');
     end if;
     perform lock_courses_of_person(v_tenant, v_gone);
+    -- FOR UPDATE waits for whoever gives one of them a place now; and that may be on another course.
     perform from person where tenant_id = v_tenant and person_id in (v_keep, v_gone)
-        order by person_id for no key update;
+        order by person_id for update;
+    perform lock_courses_of_person(v_tenant, v_gone);
     perform merge_word(v_tenant, v_keep, v_gone);
     perform merge_places(v_tenant, v_keep, v_gone);
     perform merge_mail(v_tenant, v_keep, v_gone);
