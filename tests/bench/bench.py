@@ -40,6 +40,7 @@ class Bench:
         self.rows = []
         self.commands = []
         self.worker_memory_kb = 0
+        self.worker_cpu_us = 0
         self.load_before = os.getloadavg()[0]
         self.cluster = Cluster(settings=SETTINGS)
 

@@ -112,7 +112,8 @@ def measure_pipeline(bench):
     rate, their_rate = statistics.median(rates), statistics.median(their_rates)
     bench.add(
         f"whole pipeline, {count:,} two-part mails of {size_bytes:,} bytes",
-        f"{rate:,.0f}/s; smtp-source -d {their_rate:,.0f}/s",
+        f"{rate:,.0f}/s, {bench.worker_cpu_us:.0f} us of the worker's CPU a mail; smtp-source -d"
+        f" {their_rate:,.0f}/s",
         f"{rate / their_rate:.2f} x",
         ">= 0.8 x (0.5 x at this stage)",
     )
@@ -133,6 +134,7 @@ def send_all(bench, name, count, sink):
         memory = re.search(
             r"RssAnon:\s+(\d+)", pathlib.Path(f"/proc/{worker.process.pid}/status").read_text()
         )
+        bench.worker_cpu_us = peers.cpu_seconds(worker.process.pid) * 1e6 / count
         bench.worker_memory_kb = max(bench.worker_memory_kb, int(memory.group(1)))
         sent, seconds = owner.execute(
             """select count(*), extract(epoch from max(ended_at) - min(ended_at))::float8

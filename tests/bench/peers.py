@@ -58,3 +58,10 @@ def smtp_source(port, count, size_bytes, connections):
     return [program, "-d", "-s", str(connections), "-m", str(count), "-l", str(size_bytes),
             "-f", "bounce@westmarch.example.org", "-t", "somebody@example.org",
             f"127.0.0.1:{port}"]  # fmt: skip
+
+
+def cpu_seconds(pid):
+    """User and system time that a process has used so far."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
