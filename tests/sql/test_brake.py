@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.support.people import make_person
 from tests.support.portal import Portal
 from tests.support.queue_calls import Queue, tenant_id_of
 from tests.support.schema import PORTAL, WORKER
@@ -92,3 +93,29 @@ def test_a_mail_added_to_a_job_while_it_is_released_goes_with_it(demo, owner, wo
         "select state::text, count(*) from message where job_id = %s group by 1", [job]
     ).fetchall()
     assert states == [("ready", 3)]
+
+
+def test_a_wrong_column_that_cancels_three_hundred_courses_mails_nobody(demo, owner, worker):
+    courses = [f"c{number}" for number in range(300)]
+    demo.put_category("maths")
+    demo.put_many("person", [{"ref": f"d{number}", **make_person()} for number in range(8)])
+    publish(demo, courses)
+    for start in (0, 1200):
+        demo.put_many("booking", [
+            {"ref": f"b{number}", "course": courses[number % 300], "person": f"d{number // 300}",
+             "status": "confirmed", "quiet": True}
+            for number in range(start, start + 1200)
+        ])  # fmt: skip
+    fan_out_all(worker, owner)
+    outcomes = demo.put_many("course", [{"ref": ref, "status": "cancelled"} for ref in courses])
+    assert {row[1] for row in outcomes} == {"changed"}
+    told = owner.execute("select state::text, count(*) from message group by 1").fetchall()
+    assert told == [("held", 2400)]
+    assert worker.claim(tenant_id_of(owner), 1) == {}
+    held = demo.connection.execute(
+        "select job from handbell.job_report where tenant = 'demo' and state = 'held'"
+    ).fetchall()
+    assert len(held) == 300
+    # One of them was meant.
+    demo.call("release", held[0][0])
+    assert len(worker.claim(tenant_id_of(owner), 1)) == 8

@@ -51,6 +51,20 @@ def test_the_five_lines_queue_a_mail(portal):
     assert rows == [("booking_confirmed", "p17", "ready")]
 
 
+def test_the_readme_s_five_lines_imply_an_alert_after_ten_minutes(portal, owner):
+    text = (ROOT / "README.md").read_text()
+    lines = re.search(r"```sql\n(.*?)```", text, re.DOTALL).group(1).splitlines()
+    assert len(lines) == 5
+    for line in lines:
+        portal.execute(line.rstrip(";"))
+    while owner.execute("select fan_out(tenant_id, 1000) from tenant").fetchone()[0]:
+        pass
+    rows = owner.execute(
+        "select kind, due - created_at < '601 s' and due - created_at > '599 s' from message"
+    ).fetchall()
+    assert rows == [("course_alert", True)]
+
+
 def test_the_tables_of_keys_are_those_of_the_contract(owner):
     for kind in contract_table.KINDS:
         lines, missing = contract_table.table(owner, kind)
