@@ -329,7 +329,8 @@ static void on_sent(void *context, const struct outcome *outcome)
         log_text("verb", outcome_verb_name(outcome->verb)), log_int("code", outcome->code));
     outbox_put(&flow->outbox, message);
     uint64_t now_ms = clock_monotonic_ms();
-    if (!message->is_unsent && relay_take_outcome(&flow->relay, &message->outcome, now_ms))
+    if (!message->is_unsent && !flow->is_stopping &&
+        relay_take_outcome(&flow->relay, &message->outcome, now_ms))
         flow_pause(flow, now_ms);
     flow_advance_soon(flow);
 }
@@ -420,6 +421,8 @@ void message_flow_free(struct message_flow *flow)
 void message_flow_set_relay(struct message_flow *flow, struct smtp_client *client,
                             uint32_t connections, uint32_t lease_ms)
 {
+    if (flow->relay.client != client) /* the troubles were the other one's */
+        flow->relay.breaker = (struct breaker){0};
     flow->relay.client = client;
     flow->relay.connections = connections;
     flow->lease_ms = lease_ms;
