@@ -220,6 +220,19 @@ static void on_stop_time(void *context)
     loop_stop(worker->loop);
 }
 
+static void on_retire(void *context)
+{
+    struct worker *worker = context;
+    equipment_free(worker->retired);
+    worker->retired = NULL;
+}
+
+static void on_retired_drained(void *context)
+{
+    struct worker *worker = context;
+    loop_defer(worker->loop, &worker->retire);
+}
+
 static void worker_stop(struct worker *worker)
 {
     if (worker->phase == WORKER_STOPPING)
@@ -232,6 +245,8 @@ static void worker_stop(struct worker *worker)
     chores_close(&worker->chores);
     message_flow_stop(&worker->flow);
     smtp_client_drain(worker->equipment->relay, WORKER_DRAIN_MS, on_drained, worker);
+    if (worker->retired != NULL)
+        smtp_client_drain(worker->retired->relay, WORKER_DRAIN_MS, on_retired_drained, worker);
     loop_timer_start(worker->stop_timer, WORKER_STOP_MS);
 }
 
@@ -250,19 +265,6 @@ static void worker_use(struct worker *worker)
     intake_set_options(&worker->intake, &intake);
     message_flow_set_relay(&worker->flow, worker->equipment->relay,
                            worker->equipment->relay_connections, options->lease_ms);
-}
-
-static void on_retire(void *context)
-{
-    struct worker *worker = context;
-    equipment_free(worker->retired);
-    worker->retired = NULL;
-}
-
-static void on_retired_drained(void *context)
-{
-    struct worker *worker = context;
-    loop_defer(worker->loop, &worker->retire);
 }
 
 /* Not taken over while running: the database's address and the state directory. */
