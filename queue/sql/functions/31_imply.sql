@@ -246,7 +246,7 @@ end $$;
 -- brake counts what a transaction would mail. The course is locked against put_booking: a place is
 -- either seen here, or confirmed when the rule has fired, and told by join_late.
 create or replace function fire_rules(p_tenant bigint) returns integer
-language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '200ms' as $$
+language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '1s' as $$
 declare
     c course;
     r course_rule;

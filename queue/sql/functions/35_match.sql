@@ -206,7 +206,7 @@ end $$;
 -- Planned anew each time, with its arrays' true lengths: a plan kept from when the queue was empty
 -- compared each of a step's people with each match (measured: 61 s instead of 2).
 create or replace function fan_out(p_tenant bigint, p_limit integer) returns boolean
-language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '200ms'
+language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '1s'
 set plan_cache_mode = force_custom_plan as $$
 declare
     j job;

@@ -170,7 +170,7 @@ create or replace function claim(
 returns table (what text, id bigint, epoch integer, data text)
 language plpgsql security definer set search_path = handbell, pg_temp set synchronous_commit = off
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
-set lock_timeout = '200ms' as $$
+set lock_timeout = '500ms' as $$
 declare
     v_now timestamptz := now();
     v_open timestamptz := case when p_lane < 5 then v_now else into_send_window(p_tenant, v_now) end;

@@ -110,7 +110,7 @@ create or replace function mark(
 returns table (message_id bigint, verdict text, address text, courses bigint[])
 language plpgsql security definer set search_path = handbell, pg_temp
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
-set lock_timeout = '200ms' as $$ -- see claim()
+set lock_timeout = '500ms' as $$ -- see claim()
 declare
     v_basis text;
 begin

@@ -28,7 +28,7 @@ create or replace function record(
 returns table (message_id bigint, state text)
 language plpgsql security definer set search_path = handbell, pg_temp
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
-set lock_timeout = '200ms' as $$ -- see claim()
+set lock_timeout = '500ms' as $$ -- see claim()
 declare
     v_now timestamptz := clock_timestamp();
 begin
@@ -153,7 +153,7 @@ end $$;
 -- before this is committed. (The own lock can be taken a second time.)
 create or replace function take_over(p_tenant bigint, p_dead uuid, p_transmitting boolean)
 returns table (released integer, uncertain integer)
-language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '200ms' as $$
+language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '1s' as $$
 declare
     v_ids bigint[];
 begin
