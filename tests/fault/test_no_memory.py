@@ -1,13 +1,15 @@
 """Memory runs out for a moment, at any point: each allocation of the program fails once, in turn."""
 
+import http.client
 import os
 import random
 
 import pytest
 
-from tests.support import process, schema, smtp_client
+from tests.support import process, schema, smtp_client, tokens
 from tests.support.portal import in_days
 from tests.support.queue_calls import is_quiet
+from tests.support.web import Site
 
 SAMPLES = 25
 
@@ -87,3 +89,44 @@ def test_a_worker_loses_nothing_whatever_allocation_fails(
     assert owner.execute("select count(*) from message").fetchone() == (0,)
     assert rows == {}, where
     assert starved >= SAMPLES // 3 and begun > 0
+
+
+def test_the_pages_say_200_of_what_holds_whatever_allocation_fails(starve, handbell, demo, owner):
+    seed = random.randrange(1 << 30)
+    chosen = random.Random(seed)
+    demo.put_person("p1")
+    ids = owner.execute("select tenant_id, person_id from person").fetchone()
+    token = tokens.make_token(tokens.read_keys(handbell.key_file)[0], *ids)
+    answered = starved = 0
+    for turn in range(SAMPLES):
+        number = chosen.randrange(100, 260)
+        starve(number)
+        where = f"seed {seed}, allocation {number}"
+        port = process.free_port()
+        web = handbell.make("web", schema.WEB, {"web": {"listen": f"127.0.0.1:{port}"}}).start()
+        process.wait_until(
+            lambda: not web.is_running() or process.is_listening(port), 20, f"pages; {where}"
+        )
+        site = Site(f"http://127.0.0.1:{port}")
+        for topic in (demo.call("opt_in", "p1", "alerts"), "again"):
+            assert ask(web, site.get, token) in (200, 500, 503, None), where
+            status = ask(web, site.post, token)
+            assert status in (200, 500, 503, None), where
+            answered += status == 200
+            if status == 200:
+                held = owner.execute("select count(*) from opt_out where topic = 'alerts'")
+                assert held.fetchone() == (1,), (where, topic)
+        starved += starve.has_starved()
+        if web.is_running():
+            assert web.stop() == 0, where
+        else:
+            assert web.process.returncode == os.EX_OSERR, (where, web.log_text()[-500:])
+    assert answered > SAMPLES // 2 and starved > SAMPLES // 3, (answered, starved)
+
+
+def ask(web, method, token):
+    """The status; None where the connection was closed without one, or nobody is there."""
+    try:
+        return method(token).status
+    except (OSError, http.client.HTTPException):
+        return None

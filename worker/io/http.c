@@ -169,6 +169,8 @@ static enum MHD_Result request_complete(struct http_request *request, struct MHD
         server->malformed++;
         return request_refuse(mhd, 413);
     }
+    if (request->body.is_out_of_memory) /* a part is missing: that is no fault of the client's */
+        return request_refuse(mhd, 503);
     request->is_handed_over = true;
     http_connection_enter(request->connection, &server->door.busy);
     MHD_suspend_connection(mhd);
