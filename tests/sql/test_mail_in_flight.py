@@ -121,6 +121,34 @@ def test_what_is_on_the_wire_to_a_merged_record_is_tried_again_for_the_kept_one(
     assert verdicts(worker, tenant, worker.claim(tenant, URGENT_LANE)) == ["go"]
 
 
+@pytest.mark.parametrize("told", ["gone", "keep"])
+def test_what_one_of_two_merged_records_was_told_the_other_is_not(
+    demo, owner, worker, tenant, told
+):
+    demo.put_category("maths")
+    for ref in ("gone", "keep"):
+        demo.put_person(ref, interests=["maths"])
+    demo.put_course("open", categories=["maths"])
+    worker.fan_out(tenant)
+    demo.put_course("c")
+    for ref in ("gone", "keep"):
+        demo.put_booking(f"b-{ref}", "c", ref, status="confirmed", quiet=True)
+    demo.change_course("c", status="cancelled")
+    for lane in (URGENT_LANE, ALERT_LANE):
+        owner.execute(
+            "update message set due = now() + interval '1 hour' where person_id <>"
+            " (select person_id from person where ref = %s)",
+            [told],
+        )
+        claimed = worker.claim(tenant, lane)
+        assert verdicts(worker, tenant, claimed) == ["go"]
+        worker.record(tenant, claimed)
+    demo.call("merge_people", "keep", "gone")
+    owner.execute("update message set due = now()")
+    assert worker.claim(tenant, URGENT_LANE) == {}
+    assert "go" not in verdicts(worker, tenant, worker.claim(tenant, ALERT_LANE))
+
+
 # ---- The tenant's window.
 
 

@@ -81,6 +81,12 @@ begin
             where g.tenant_id = p_tenant and g.person_id = p_gone
               and g.job_id in (select m.job_id from message m
                                where m.tenant_id = p_tenant and m.person_id in (p_keep, p_gone))
+        union -- unless the other was told already
+        select k.message_id from job_recipient g join job_recipient k
+                on k.tenant_id = p_tenant and k.job_id = g.job_id and k.person_id = p_keep
+            where g.tenant_id = p_tenant and g.person_id = p_gone
+              and exists (select from message_record r where r.tenant_id = p_tenant
+                          and r.message_id = g.message_id and r.state = 'sent')
         union
         select g.message_id from message g
             where g.tenant_id = p_tenant and g.person_id = p_gone and not g.is_sealed
@@ -93,6 +99,11 @@ begin
         where g.tenant_id = p_tenant and g.person_id = p_gone
           and not exists (select from job_recipient k where k.tenant_id = p_tenant
                           and k.job_id = g.job_id and k.person_id = p_keep);
+    delete from match k
+        where k.tenant_id = p_tenant and k.person_id = p_keep and k.message_id is null
+          and exists (select from match g where g.tenant_id = p_tenant
+                      and g.course_id = k.course_id and g.person_id = p_gone
+                      and g.message_id is not null);
     update match g set person_id = p_keep
         where g.tenant_id = p_tenant and g.person_id = p_gone
           and not exists (select from match k where k.tenant_id = p_tenant
