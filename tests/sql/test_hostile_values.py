@@ -121,3 +121,25 @@ def test_sql_on_the_command_line_is_inert(handbell, school, owner):
             done = handbell.run(*arguments, check=False)
             assert done.returncode != 0 and "syntax" not in done.stderr, (arguments, done.stderr)
     assert owner.execute("select count(*) from person").fetchone()[0] >= 1
+
+
+@pytest.mark.parametrize("json", [
+    r'{"first_name": "\ud800"}', r'{"first_name": "\udc00\ud800"}', r'{"first_name": "a\u0000b"}',
+    '{"first_name": "Jo", "first_name": ', "[" * 100_000,
+])  # fmt: skip
+def test_what_is_no_json_or_no_text_stores_nothing(school, owner, json):
+    with pytest.raises(psycopg.Error) as caught:
+        school.connection.execute("select handbell.put_person('demo', 'p9', %s::text::jsonb)", [json])
+    assert caught.value.sqlstate[:2] in ("22", "54")
+    assert owner.execute("select count(*) from person where ref = 'p9'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("hex_bytes", ["c0af", "e080af", "eda080", "f4908080", "ff", "c3"])
+def test_overlong_and_broken_utf_8_stores_nothing(school, owner, hex_bytes):
+    with pytest.raises(psycopg.errors.CharacterNotInRepertoire):
+        school.connection.execute(
+            """select handbell.put_person('demo', 'p9', jsonb_build_object('first_name',
+                   convert_from(decode(%s, 'hex'), 'UTF8')))""",
+            [hex_bytes],
+        )
+    assert owner.execute("select count(*) from person where ref = 'p9'").fetchone() == (0,)

@@ -75,6 +75,15 @@ def test_the_tables_of_keys_are_those_of_the_contract(owner):
         assert re.findall(r"`(\w+)`", named) == missing, kind
 
 
+def test_every_reason_of_a_skip_is_on_the_page():
+    sql = "".join(path.read_text() for path in (ROOT / "queue/sql/functions").glob("*.sql"))
+    mark = (ROOT / "queue/sql/functions/41_mark.sql").read_text()
+    reasons = set(re.findall(r"then '([a-z_]+)'", mark)) - {"go"}
+    reasons |= set(re.findall(r"revoke_[a-z_]+\([^;']*'([a-z_]+)'\)", sql))
+    assert len(reasons) > 10
+    assert {reason for reason in reasons if f"`{reason}`" not in PAGE} == set()
+
+
 def test_every_kind_in_the_contract_is_on_the_page(owner):
     rows = owner.execute("select distinct kind from contract_key()").fetchall()
     assert {kind for (kind,) in rows} == set(contract_table.KINDS)
