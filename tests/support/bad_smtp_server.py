@@ -98,7 +98,8 @@ def stop_reading(session):
 
 
 class Message:
-    def __init__(self, mail_from, rcpt_to, raw):
+    def __init__(self, mail_from, rcpt_to, raw, is_secure):
+        self.is_secure = is_secure  # it came over TLS
         self.mail_from = mail_from
         self.rcpt_to = rcpt_to
         self.raw = raw  # as it came, without the final dot line
@@ -251,7 +252,9 @@ class Session(threading.Thread):
         if self.rcpt_to is None:
             self.send(b"554 5.5.1 no valid recipients\r\n")
         else:
-            self.server.messages.append(Message(self.mail_from, self.rcpt_to, raw))
+            self.server.messages.append(
+                Message(self.mail_from, self.rcpt_to, raw, self.is_secure)
+            )
             self.meet("BODY")
         self.mail_from = self.rcpt_to = None
 
