@@ -12,7 +12,7 @@ from tests.support.queue_calls import Queue
 from tests.support.schema import WORKER
 
 ALERT_LANE = 5
-FAN_OUT_LIMIT = 20_000  # CHORES_FAN_OUT_PEOPLE of worker/flow/chores.h
+FAN_OUT_LIMIT = 100_000  # CHORES_FAN_OUT_PEOPLE of worker/flow/chores.h
 
 
 def measure_matching(bench, database):
