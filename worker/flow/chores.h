@@ -9,9 +9,9 @@
 #include "worker/io/loop.h"
 
 enum {
-    CHORES_QUEUE = 512,            /* tenants with work known; the next poll tells of more */
+    CHORES_QUEUE = 512,             /* tenants with work known; the next poll tells of more */
     CHORES_FAN_OUT_PEOPLE = 100000, /* looked at in one transaction */
-    CHORES_LOOK_MS = 5000,         /* between two looks for dead workers */
+    CHORES_LOOK_MS = 5000,          /* between two looks for dead workers */
     CHORES_HOUSEKEEP_MS = 3600000,
     CHORES_DEAD = 64, /* dead workers taken over from in one look */
 };
