@@ -54,6 +54,14 @@ def test_a_sanitizer_s_report_is_a_failure(tmp_path):
     assert count(tmp_path, "", calls)[:2] == (0, 1)
 
 
+def test_a_skip_of_a_unit_program_is_listed_with_the_reason_printed_before_it(tmp_path):
+    script = "echo 1..2; echo 'ok 1 - a'; echo 'the corpus is absent'; echo 'not ok 2 # SKIP b'\n"
+    count(tmp_path, script, "run_unit_program ./unit_x_y debug")
+    assert "unit_x_y: not ok 2 # SKIP b: the corpus is absent" in (
+        tmp_path / "build/test/skipped.txt"
+    ).read_text()
+
+
 @pytest.mark.parametrize("body, passed, failed, skipped", [
     ("def test_a():\n    pass\ndef test_b():\n    assert False\n", 1, 1, ""),
     ("import pytest\n@pytest.mark.skip(reason='no moon')\ndef test_a():\n    pass\n", 0, 0, "no moon"),
