@@ -1,10 +1,16 @@
-/* Mail addresses: may this text stand in a header and in an SMTP command? */
+/* Mail addresses: whom they name, and may this text stand in a header and in an SMTP command? */
 #ifndef HANDBELL_MAIL_ADDRESS_H
 #define HANDBELL_MAIL_ADDRESS_H
 
 #include "worker/base/error.h"
 
 #include <stdbool.h>
+
+/* `name` is UTF-8 as people write it, or "". */
+struct mail_address {
+    const char *name;
+    const char *address;
+};
 
 /* RFC 5321 section 4.5.3.1: a path of 256 octets, its angle brackets included. */
 enum { MAIL_ADDRESS_BYTES = 254 };
