@@ -1,9 +1,71 @@
 /* What templates see: facts, as the database gives them, turned into the words and lists of a mail.
- * It knows the facts' names and English; it knows no template, no token's inside and no wire.
+ * It knows the facts' names and the two languages' dates and lists; it knows no template, no
+ * token's inside and no wire.
  *
- * Views of tenant and courses are the same for every recipient and are built once a batch; a
- * message's context holds them, it does not copy them. The names that come out are listed, with
- * what they mean, in templates/partials/fields and templates/KIND/fields. */
+ * Views of tenant and courses are the same for every recipient of a language and are built once a
+ * batch and language; a message's context holds them, it does not copy them.
+ *
+ * The names that come out. Texts are "" where nothing is known; NAME_lines are the lines of NAME in
+ * a list; every name below is always set, so that no section around it lends its own.
+ *
+ * Every kind:
+ *   language             of this mail, for lang=: "en-GB" or "cy"
+ *   person_name, greeting_name
+ *   for_whom             the person's name where the mailbox is shared (office@...), else ""
+ *   opt_out_url          and what it stops: stops_alerts, stops_bulletin, stops_optional
+ *   is_urgent            the mail overtook the others
+ *   has_calendar         calendar entries are attached
+ *   tenant.slug .name .from_name .language .base_url .privacy_url
+ *   tenant.postal_address(_lines) .dpo_contact(_lines)
+ *   brand.name           the brand's, else the tenant's
+ *   brand.colour         "#rrggbb", never "": white text on it reads well
+ *   brand.has_logo .logo_cid (for src="cid:...") .logo_alt .logo_width .logo_height (integers, 0
+ *                        where unknown)
+ *
+ * Kinds about one course, COURSE being `course` (for an alert the first of its courses):
+ *   COURSE.title .cost .booking_url
+ *   COURSE.summary(_lines) .contact(_lines) .arrival_notes(_lines) .bring(_lines)
+ *   COURSE.access_contact(_lines) .cancellation_terms(_lines) .joining_instructions(_lines)
+ *   COURSE.cancel_reason(_lines)
+ *   COURSE.cancel_by     "5pm on Monday 16 November 2026", "5pm ddydd Llun 16 Tachwedd 2026":
+ * stands behind "by", "erbyn" COURSE.first_day .first_on_day .first_short_day .first_times
+ * .first_venue (of the first session, as below), .last_day COURSE.is_online (a session is)
+ * .has_sessions .has_many_sessions COURSE.session_count, and its plural: COURSE.session_plural.zero
+ * .one .two .few .many .other, of which the one true is CLDR's for the mail's language (Welsh: 0,
+ * 1, 2, 3, 6, the others; English: 1, the others) COURSE.sessions[]: .number .day "Monday 23
+ * November 2026", "Dydd Llun 23 Tachwedd 2026": starts a line .on_day            "on Monday 23
+ * November 2026", "ddydd Llun 23 Tachwedd 2026": in a sentence .short_day         "Monday 23
+ * November", "dydd Llun 23 Tachwedd": in a subject, behind a comma .times             "9.30am
+ * to 3.30pm GMT", "9.30am i 3.30pm GMT": the zone always said .venue .venue_address(_lines)
+ * .online_url .is_online COURSE.has_resources .resources[]: .name .url
+ *
+ * Kinds about a booking:
+ *   booking.ref .online_url (the delegate's own link) .delegate_name .offer_expires (as cancel_by)
+ *   booking.is_confirmed .is_waiting (also offered) .is_offered .is_requested (also approved)
+ *   booking.is_approved .is_declined .is_cancelled
+ *   booking.is_for_other the recipient is not the delegate (who is delegate_name)
+ *
+ * course_cancelled, course_changed and booking mails, why it concerns the recipient; several may
+ * hold:
+ *   is_delegate is_booker is_tutor is_provider
+ *   booked_for           the delegates' names in words: "A, B and C", "A, B ac C"
+ *
+ * course_changed (the course is as it is now):
+ *   change.is_title_changed, change.old_title
+ *   change.is_day_changed .is_times_changed .is_venue_changed .is_link_changed (of any session that
+ *                        stays) .has_added .has_dropped
+ *   change.rows[]: every session, old beside new, in the order of their start
+ *     .is_added .is_dropped .is_changed .is_same (one of them holds)
+ *     .is_day_changed .is_times_changed .is_venue_changed .is_link_changed
+ *     .old, .new         as a session above; false where there is none (.is_added, .is_dropped)
+ *   change.changed_rows[] those of the rows that are not is_same
+ *
+ * course_alert:
+ *   course_count, is_one, is_many, course_plural.zero .one .two .few .many .other
+ *   groups[]: .subject (name of the subject, "" for courses that match by an interest alone)
+ *     .courses[]: .course (a COURSE) .course_number .because (the ticks that matched, in words)
+ *   has_groups           more than one: each deserves its heading
+ *   courses[]            the same items in the same order, without groups */
 #ifndef HANDBELL_MAIL_CONTEXT_H
 #define HANDBELL_MAIL_CONTEXT_H
 
