@@ -28,16 +28,26 @@
  *   COURSE.access_contact(_lines) .cancellation_terms(_lines) .joining_instructions(_lines)
  *   COURSE.cancel_reason(_lines)
  *   COURSE.cancel_by     "5pm on Monday 16 November 2026", "5pm ddydd Llun 16 Tachwedd 2026":
- * stands behind "by", "erbyn" COURSE.first_day .first_on_day .first_short_day .first_times
- * .first_venue (of the first session, as below), .last_day COURSE.is_online (a session is)
- * .has_sessions .has_many_sessions COURSE.session_count, and its plural: COURSE.session_plural.zero
- * .one .two .few .many .other, of which the one true is CLDR's for the mail's language (Welsh: 0,
- * 1, 2, 3, 6, the others; English: 1, the others) COURSE.sessions[]: .number .day "Monday 23
- * November 2026", "Dydd Llun 23 Tachwedd 2026": starts a line .on_day            "on Monday 23
- * November 2026", "ddydd Llun 23 Tachwedd 2026": in a sentence .short_day         "Monday 23
- * November", "dydd Llun 23 Tachwedd": in a subject, behind a comma .times             "9.30am
- * to 3.30pm GMT", "9.30am i 3.30pm GMT": the zone always said .venue .venue_address(_lines)
- * .online_url .is_online COURSE.has_resources .resources[]: .name .url
+ *                        stands behind "by", "erbyn"
+ *   COURSE.first_day .first_on_day .first_short_day .first_times .first_venue
+ *                        of the first session, as below
+ *   COURSE.last_day
+ *   COURSE.is_online (a session is) .has_sessions .has_many_sessions
+ *   COURSE.session_count
+ *   COURSE.session_plural.zero .one .two .few .many .other
+ *                        the one that is true is CLDR's for the count in the mail's language
+ *                        (Welsh: 0, 1, 2, 3, 6, all others; English: 1, all others)
+ *   COURSE.sessions[]
+ *     .number
+ *     .day               starts a line: "Monday 23 November 2026", "Dydd Llun 23 Tachwedd 2026"
+ *     .on_day            in a sentence: "on Monday 23 November 2026",
+ *                        "ddydd Llun 23 Tachwedd 2026"
+ *     .short_day         in a subject, behind a comma: "Monday 23 November",
+ *                        "dydd Llun 23 Tachwedd"
+ *     .times             "9.30am to 3.30pm GMT", "9.30am i 3.30pm GMT": the zone is always said
+ *     .venue .venue_address(_lines) .online_url .is_online
+ *   COURSE.has_resources
+ *   COURSE.resources[]   .name .url
  *
  * Kinds about a booking:
  *   booking.ref .online_url (the delegate's own link) .delegate_name .offer_expires (as cancel_by)
