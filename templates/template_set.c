@@ -16,11 +16,18 @@
 enum { SET_ARENA_BYTES = 256 * 1024 * 1024, FIELDS_FILE_BYTES = 64 * 1024 };
 
 static const char partials_name[] = "partials";
-static const char pages_name[] = "pages"; /* of the web (worker/flow/pages.c): no mails */
+static const char pages_name[] = "pages";     /* of the web (worker/flow/pages.c): no mails */
+static const char samples_name[] = "samples"; /* facts to preview mails with */
 
 const struct setting template_settings[] = {
     {"templates", "dir", SETTING_PATH, "", 1, PATH_MAX - 1, HANDBELL_DATA_DIR "/templates",
-     "Folder of the mails' templates: KIND/subject.mustache, text.mustache, html.mustache, fields",
+     "Folder of the mails' templates: KIND/subject.mustache, text.mustache, html.mustache, fields, "
+     "words.LANGUAGE",
+     false},
+    {"templates", "overrides", SETTING_PATH, "", 0, PATH_MAX - 1, "",
+     "Folder of tenants' own templates and words, a folder a tenant: SLUG/KIND/..., "
+     "SLUG/partials/... "
+     "(docs/templates.md); empty: none",
      false},
     {.section = NULL},
 };
@@ -194,6 +201,7 @@ static bool kind_load(struct template_set *set, const char *name, const char *fo
         return false;
     struct template_kind *kind = &set->kinds[set->kind_count];
     kind->name = arena_copy_text(&set->arena, name);
+    kind->language = TEMPLATE_LAST_LANGUAGE;
     kind->subject = part_load(set, folder, "subject.mustache", &fields, error);
     if (kind->name == NULL || kind->subject == NULL)
         return false;
@@ -212,7 +220,8 @@ static bool kind_add(struct template_set *set, const char *directory, const char
 {
     char folder[PATH_MAX];
     struct stat status;
-    if (strcmp(name, partials_name) == 0 || strcmp(name, pages_name) == 0)
+    if (strcmp(name, partials_name) == 0 || strcmp(name, pages_name) == 0 ||
+        strcmp(name, samples_name) == 0)
         return true;
     if (!path_join(folder, directory, name, error))
         return false;
@@ -240,8 +249,10 @@ static bool set_fill(struct template_set *set, const char *directory, struct err
     return true;
 }
 
-struct template_set *template_set_load(const char *directory, struct error *error)
+struct template_set *template_set_load(const char *directory, const char *overrides,
+                                       struct error *error)
 {
+    (void)overrides;
     struct template_set *set = calloc(1, sizeof(*set));
     if (set == NULL) {
         error_set(error, EX_OSERR, "templates: out of memory");
@@ -267,23 +278,18 @@ void template_set_free(struct template_set *set)
     free(set);
 }
 
-bool template_set_reload(struct template_set **set, const char *directory, struct error *error)
+const struct template_kind *template_set_find(const struct template_set *set,
+                                              const char *tenant_slug, const char *kind,
+                                              const char *const *languages, size_t language_count)
 {
-    struct template_set *loaded = template_set_load(directory, error);
-    if (loaded == NULL)
-        return false;
-    template_set_free(*set);
-    *set = loaded;
-    return true;
-}
-
-const struct template_kind *template_set_find(const struct template_set *set, const char *name)
-{
+    (void)tenant_slug;
+    (void)languages;
+    (void)language_count;
     size_t low = 0;
     size_t high = set->kind_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, set->kinds[middle].name);
+        int order = strcmp(kind, set->kinds[middle].name);
         if (order == 0)
             return &set->kinds[middle];
         if (order < 0)
@@ -294,12 +300,48 @@ const struct template_kind *template_set_find(const struct template_set *set, co
     return NULL;
 }
 
-size_t template_set_count(const struct template_set *set)
+bool template_set_has_language(const struct template_set *set, const char *kind,
+                               const char *language)
+{
+    return template_set_find(set, "", kind, NULL, 0) != NULL &&
+           strcmp(language, TEMPLATE_LAST_LANGUAGE) == 0;
+}
+
+size_t template_set_kind_count(const struct template_set *set)
 {
     return set->kind_count;
 }
 
-const struct template_kind *template_set_at(const struct template_set *set, size_t index)
+const char *template_set_kind_at(const struct template_set *set, size_t index)
 {
-    return &set->kinds[index];
+    return set->kinds[index].name;
+}
+
+size_t template_set_language_count(const struct template_set *set)
+{
+    return set->kind_count > 0;
+}
+
+const char *template_set_language_at(const struct template_set *set, size_t index)
+{
+    return set->kinds[index].language;
+}
+
+size_t template_set_tenant_count(const struct template_set *set)
+{
+    (void)set;
+    return 0;
+}
+
+size_t template_set_problem_count(const struct template_set *set)
+{
+    (void)set;
+    return 0;
+}
+
+const char *template_set_problem_at(const struct template_set *set, size_t index)
+{
+    (void)set;
+    (void)index;
+    return "";
 }

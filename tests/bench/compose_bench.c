@@ -81,7 +81,7 @@ static bool bench_open(struct bench *bench, const char *templates, int courses)
                                 &bench->mail};
     for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)
         buf_init(bufs[i], MAIL_BYTES);
-    bench->set = template_set_load(templates, &error);
+    bench->set = template_set_load(templates, "", &error);
     if (bench->set == NULL) {
         (void)fprintf(stderr, "%s\n", error.text);
         return false;
@@ -113,7 +113,7 @@ static void bench_close(struct bench *bench)
 
 static bool render(struct bench *bench, const struct json *context)
 {
-    const struct template_kind *kind = template_set_find(bench->set, "course_alert");
+    const struct template_kind *kind = template_set_find(bench->set, "", "course_alert", NULL, 0);
     const struct json *const stack[] = {context};
     buf_reset(&bench->subject);
     buf_reset(&bench->text);

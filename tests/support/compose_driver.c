@@ -40,7 +40,7 @@ static bool bodies_render(struct bodies *bodies, const struct template_set *set,
                           const struct json *facts, const struct json *context, struct error *error)
 {
     const char *name = json_find_text(json_find(facts, "message"), "kind");
-    const struct template_kind *kind = template_set_find(set, name);
+    const struct template_kind *kind = template_set_find(set, "", name, NULL, 0);
     if (kind == NULL)
         return error_set(error, EX_DATAERR, "kind: no templates");
     const struct json *const stack[] = {context};
@@ -140,7 +140,7 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     struct error error = {0};
-    struct template_set *set = template_set_load(argv[1], &error);
+    struct template_set *set = template_set_load(argv[1], "", &error);
     if (set == NULL) {
         (void)fprintf(stderr, "%s\n", error.text);
         return error.exit_status;

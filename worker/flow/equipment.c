@@ -42,7 +42,8 @@ static bool equipment_fill(struct loop *loop, struct equipment *equipment, const
         !worker_options_read(equipment->config, &equipment->options, error))
         return false;
     equipment->templates =
-        template_set_load(config_text(equipment->config, "templates", "dir"), error);
+        template_set_load(config_text(equipment->config, "templates", "dir"),
+                          config_text(equipment->config, "templates", "overrides"), error);
     if (equipment->templates == NULL)
         return false;
     if (!token_keys_read(equipment->options.key_file, &equipment->keys, error))

@@ -116,8 +116,14 @@ static bool list_headers_write(struct mail_writer *writer, const struct mail_wri
 static bool render(struct mail_writer *writer, const struct mail_writer_input *input,
                    struct error *error)
 {
+    const struct json *tenant = input->batch->tenant;
+    const char *const languages[] = {
+        json_find_text(json_find(input->data, "person"), "language"),
+        json_find_text(tenant, "language"),
+    };
     const struct template_kind *kind =
-        template_set_find(writer->templates, json_find_text(input->data, "kind"));
+        template_set_find(writer->templates, json_find_text(tenant, "slug"),
+                          json_find_text(input->data, "kind"), languages, 2);
     if (kind == NULL)
         return error_set(error, EX_DATAERR, "no templates for this kind");
     const struct mail_context_input facts = {

@@ -39,7 +39,7 @@ static int set_up(void **state)
     /* The tests are run from the top of the tree. */
     struct json *tenant = json_parse(tenant_text, strlen(tenant_text), NULL);
     memset(&desk, 0, sizeof desk);
-    desk.templates = template_set_load("templates", &desk.error);
+    desk.templates = template_set_load("templates", "", &desk.error);
     if (desk.templates == NULL)
         print_message("%s\n", desk.error.text);
     assert_non_null(desk.templates);

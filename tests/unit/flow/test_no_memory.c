@@ -117,7 +117,7 @@ static int set_up(void **state)
     struct error error = {0};
     json_set_alloc_funcs(__wrap_malloc, free);
     memset(&desk, 0, sizeof desk);
-    desk.templates = template_set_load("templates", &error);
+    desk.templates = template_set_load("templates", "", &error);
     assert_non_null(desk.templates);
     desk.keys.count = 1;
     memset(desk.keys.keys[0], 7, CRYPTO_KEY_BYTES);

@@ -99,15 +99,15 @@ static void a_folder_becomes_kinds_with_their_partials(void **state)
     put(folder, "zebra/subject.mustache", "");
     put(folder, "zebra/text.mustache", "");
     put(folder, "zebra/html.mustache", "");
-    struct template_set *set = template_set_load(folder->path, &error);
+    struct template_set *set = template_set_load(folder->path, "", &error);
     if (set == NULL)
         fail_msg("%s", error.text);
-    assert_int_equal(template_set_count(set), 2);
-    const struct template_kind *kind = template_set_find(set, "alert");
-    assert_ptr_equal(kind, template_set_at(set, 0));
-    assert_string_equal(template_set_at(set, 1)->name, "zebra");
-    assert_null(template_set_find(set, "partials"));
-    assert_null(template_set_find(set, "aler"));
+    assert_int_equal(template_set_kind_count(set), 2);
+    const struct template_kind *kind = template_set_find(set, "", "alert", NULL, 0);
+    assert_string_equal(template_set_kind_at(set, 0), "alert");
+    assert_string_equal(template_set_kind_at(set, 1), "zebra");
+    assert_null(template_set_find(set, "", "partials", NULL, 0));
+    assert_null(template_set_find(set, "", "aler", NULL, 0));
     render(kind->subject, TEMPLATE_ESCAPE_HEADER, "For <A>");
     render(kind->text, TEMPLATE_ESCAPE_TEXT, "x ");
     render(kind->html, TEMPLATE_ESCAPE_HTML, "<&lt;A&gt; by T>");
@@ -147,7 +147,7 @@ static void a_mistake_stops_the_load_with_file_line_and_nearest_name(void **stat
         folder_make(&fresh);
         struct error error = {0};
         put(fresh, rows[i].file, rows[i].text);
-        struct template_set *set = template_set_load(((struct folder *)fresh)->path, &error);
+        struct template_set *set = template_set_load(((struct folder *)fresh)->path, "", &error);
         if (set != NULL || strstr(error.text, rows[i].problem) == NULL)
             fail_msg("row %zu: %s", i, error.text);
         folder_remove(&fresh);
@@ -159,27 +159,10 @@ static void a_missing_part_is_named(void **state)
     const struct folder *folder = *state;
     struct error error = {0};
     take(folder, "alert/html.mustache");
-    assert_null(template_set_load(folder->path, &error));
+    assert_null(template_set_load(folder->path, "", &error));
     assert_non_null(strstr(error.text, "alert/html.mustache: No such file"));
-    assert_null(template_set_load("/nonexistent", &error));
+    assert_null(template_set_load("/nonexistent", "", &error));
     assert_non_null(strstr(error.text, "/nonexistent/partials/fields: No such file"));
-}
-
-static void a_failed_reload_keeps_what_was_there(void **state)
-{
-    const struct folder *folder = *state;
-    struct error error = {0};
-    struct template_set *set = template_set_load(folder->path, &error);
-    assert_non_null(set);
-    put(folder, "alert/subject.mustache", "{{nmae}}");
-    struct template_set *before = set;
-    assert_false(template_set_reload(&set, folder->path, &error));
-    assert_ptr_equal(set, before);
-    render(template_set_find(set, "alert")->subject, TEMPLATE_ESCAPE_HEADER, "For <A>");
-    put(folder, "alert/subject.mustache", "To {{name}}");
-    assert_true(template_set_reload(&set, folder->path, &error));
-    render(template_set_find(set, "alert")->subject, TEMPLATE_ESCAPE_HEADER, "To <A>");
-    template_set_free(set);
 }
 
 static void partials_that_call_themselves_are_checked_and_end(void **state)
@@ -187,7 +170,7 @@ static void partials_that_call_themselves_are_checked_and_end(void **state)
     const struct folder *folder = *state;
     struct error error = {0};
     put(folder, "partials/foot.mustache", "{{>foot}}{{>foot}}{{name}}");
-    struct template_set *set = template_set_load(folder->path, &error);
+    struct template_set *set = template_set_load(folder->path, "", &error);
     assert_non_null(set);
     template_set_free(set);
 }
@@ -198,11 +181,11 @@ static void our_own_templates_load(void **state)
     static const char *const kinds[] = {"booking_confirmed", "course_alert", "course_cancelled",
                                         "joining_instructions"};
     struct error error = {0};
-    struct template_set *set = template_set_load("templates", &error);
+    struct template_set *set = template_set_load("templates", "", &error);
     if (set == NULL)
         fail_msg("%s", error.text);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        assert_non_null(template_set_find(set, kinds[i]));
+        assert_non_null(template_set_find(set, "", kinds[i], NULL, 0));
     template_set_free(set);
 }
 
@@ -213,8 +196,6 @@ int main(void)
                                         folder_remove),
         cmocka_unit_test(a_mistake_stops_the_load_with_file_line_and_nearest_name),
         cmocka_unit_test_setup_teardown(a_missing_part_is_named, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(a_failed_reload_keeps_what_was_there, folder_make,
-                                        folder_remove),
         cmocka_unit_test_setup_teardown(partials_that_call_themselves_are_checked_and_end,
                                         folder_make, folder_remove),
         cmocka_unit_test(our_own_templates_load),
