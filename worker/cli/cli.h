@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { CLI_OPTIONS_MAXIMUM = 8 };
+enum { CLI_OPTIONS_MAXIMUM = 12 };
 
 /* An option of one subcommand, beside --config FILE and --help, which all have. `value_name` is
  * what
@@ -78,6 +78,7 @@ int cli_run_why(const struct cli_arguments *arguments);
 int cli_run_restrict(const struct cli_arguments *arguments);
 int cli_run_cancel(const struct cli_arguments *arguments);
 int cli_run_tenant(const struct cli_arguments *arguments);
+int cli_run_preview(const struct cli_arguments *arguments);
 /* Says that the feature is not available yet: EX_UNAVAILABLE. */
 int cli_run_unavailable(const struct cli_arguments *arguments);
 

@@ -32,6 +32,19 @@ static const struct cli_option cancel_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option preview_options[] = {
+    {"kind", "KIND", "which mail: course_alert, course_cancelled, ..."},
+    {"tenant", "TENANT", "whose mail; a sample may go without, and shows a made-up tenant"},
+    {"course", "COURSE", "the portal's ref of a course, with --person"},
+    {"person", "PERSON", "the portal's ref of a person, with --course"},
+    {"sample", NULL, "made-up facts; a word behind it names which (the first)"},
+    {"format", "FORMAT", "eml (the whole mail), text or html"},
+    {"language", "LANGUAGE", "en-GB or cy in place of the recipient's own"},
+    {"output", "FILE", "write there, readable by you alone"},
+    {"list", NULL, "name the kinds and their samples"},
+    {NULL, NULL, NULL},
+};
+
 static const struct cli_command commands[] = {
     {"migrate", "", 0, 0, "bring the database to this version's schema", NULL, true,
      cli_run_migrate},
@@ -47,7 +60,8 @@ static const struct cli_command commands[] = {
      restrict_options, true, cli_run_restrict},
     {"cancel", "TENANT JOB", 2, 2, "send no more of a job", cancel_options, true, cli_run_cancel},
     {"retry", "", 0, 99, "send failed or uncertain mail again", NULL, false, cli_run_unavailable},
-    {"preview", "", 0, 99, "show a mail as it would be sent", NULL, false, cli_run_unavailable},
+    {"preview", "[SAMPLE]", 0, 1, "show a mail as it would be sent", preview_options, true,
+     cli_run_preview},
     {"receive", "", 0, 99, "take a mail on standard input", NULL, false, cli_run_unavailable},
     {"import", "", 0, 99, "load facts from CSV files", NULL, false, cli_run_unavailable},
     {"export", "", 0, 99, "write all that is kept on a person", NULL, false, cli_run_unavailable},
