@@ -31,10 +31,14 @@ begin
     v_changed := store_course_lists(v_new, v_facts);
     if store_sessions(v_new, v_facts) then
         v_changed := v_changed || 'sessions'::text;
-        select min(starts_at), max(coalesce(ends_at, starts_at)) into v_new.starts_at, v_new.ends_at
+        select min(starts_at), max(coalesce(ends_at, starts_at)), greatest(max(key), v_new.last_session_key)
+            into v_new.starts_at, v_new.ends_at, v_new.last_session_key
             from course_session where tenant_id = p_tenant and course_id = v_old.course_id;
     end if;
     v_changed := v_changed || course_keys(changed_columns(to_jsonb(v_old), to_jsonb(v_new)));
+    if v_changed && array['title', 'sessions', 'status'] and not v_is_new then
+        v_new.sequence := v_new.sequence + 1;
+    end if;
     if v_changed <> '{}' or v_is_new or v_facts ? 'as_of' then
         v_new.as_of := v_as_of;
         perform write_course(v_new);
@@ -94,7 +98,7 @@ language sql immutable parallel safe as $$
         select case c when 'is_full' then 'full' when 'is_private' then 'private'
                       when 'provider_id' then 'provider' else c end
         from unnest(p_columns) c
-        where c not in ('starts_at', 'ends_at', 'is_restricted_to_some'))
+        where c not in ('starts_at', 'ends_at', 'last_session_key', 'is_restricted_to_some'))
 $$;
 
 create or replace function check_course(p_ref text, c course) returns void
@@ -115,7 +119,8 @@ language sql as $$
         cancellation_terms = c.cancellation_terms, cancel_by = c.cancel_by,
         joining_instructions = c.joining_instructions, resources = c.resources,
         provider_id = c.provider_id, status = c.status, cancel_reason = c.cancel_reason,
-        rules = c.rules, starts_at = c.starts_at, ends_at = c.ends_at,
+        rules = c.rules, starts_at = c.starts_at, ends_at = c.ends_at, sequence = c.sequence,
+        last_session_key = c.last_session_key,
         is_restricted_to_some = c.is_restricted_to_some, as_of = c.as_of
         where tenant_id = c.tenant_id and course_id = c.course_id;
     insert into series (tenant_id, series)

@@ -104,9 +104,12 @@ begin
     end if;
     perform revoke_course_mail(p_tenant, c.course_id, 'removed');
     delete from course_session where tenant_id = p_tenant and course_id = c.course_id;
+    delete from course_session_gone where tenant_id = p_tenant and course_id = c.course_id;
+    delete from course_told where tenant_id = p_tenant and course_id = c.course_id;
     c := jsonb_populate_record(null::course, jsonb_build_object(
         'tenant_id', p_tenant, 'course_id', c.course_id, 'is_full', false, 'is_private', true,
         'resources', '[]'::jsonb, 'rules', '{}'::jsonb, 'status', 'removed', 'as_of', v_now,
+        'sequence', c.sequence + 1, 'last_session_key', c.last_session_key,
         'is_restricted_to_some', c.is_restricted_to_some));
     perform write_course(c);
     update course set ref = null where tenant_id = p_tenant and course_id = c.course_id;

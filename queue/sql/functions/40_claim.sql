@@ -47,7 +47,8 @@ language sql stable as $$
     select json_build_object('slug', t.slug, 'name', t.name, 'from_name', t.from_name,
         'from_address', t.from_address, 'reply_to', t.reply_to, 'dpo_contact', t.dpo_contact,
         'privacy_url', t.privacy_url, 'postal_address', t.postal_address, 'base_url', t.base_url,
-        'bounce_domain', t.bounce_domain, 'language', t.language, 'time_zone', t.time_zone)
+        'bounce_domain', t.bounce_domain, 'language', t.language, 'time_zone', t.time_zone,
+        'brand', t.brand)
 $$;
 
 -- A moment as the tenant's clock on the wall shows it, and the word for that zone then (GMT, BST). The
@@ -55,6 +56,21 @@ $$;
 create or replace function wall_clock(p_at timestamptz) returns text
 language sql stable as $$
     select to_char(p_at, 'YYYY-MM-DD"T"HH24:MI')
+$$;
+
+create or replace function unix_time(p_at timestamptz) returns bigint
+language sql immutable parallel safe as $$
+    select floor(extract(epoch from p_at))::bigint
+$$;
+
+-- A session as mails show it, by the clock of the session's TimeZone; a calendar goes by key and unix.
+create or replace function session_json(s course_session) returns json
+language sql stable as $$
+    select json_build_object('key', s.key, 'ref', s.ref,
+        'starts_local', handbell.wall_clock(s.starts_at), 'ends_local', handbell.wall_clock(s.ends_at),
+        'zone', to_char(s.starts_at, 'TZ'), 'starts_unix', handbell.unix_time(s.starts_at),
+        'ends_unix', handbell.unix_time(s.ends_at), 'venue', s.venue,
+        'venue_address', s.venue_address, 'online_url', s.online_url)
 $$;
 
 -- A course as its mails show it: once a batch, whoever of the batch hears of it.
@@ -70,14 +86,16 @@ begin
         'cost', c.cost, 'cancellation_terms', c.cancellation_terms,
         'cancel_by_local', wall_clock(c.cancel_by),
         'joining_instructions', c.joining_instructions, 'resources', c.resources,
-        'cancel_reason', c.cancel_reason, 'status', c.status,
+        'cancel_reason', c.cancel_reason, 'status', c.status, 'sequence', c.sequence,
         'sessions', (
-            select coalesce(json_agg(json_build_object('ref', s.ref,
-                'starts_local', wall_clock(s.starts_at), 'ends_local', wall_clock(s.ends_at),
-                'zone', to_char(s.starts_at, 'TZ'), 'venue', s.venue,
-                'venue_address', s.venue_address, 'online_url', s.online_url)
-                order by s.position), '[]')
+            select coalesce(json_agg(session_json(s) order by s.position), '[]')
             from course_session s
+            where s.tenant_id = p_tenant and s.course_id = c.course_id),
+        'gone_sessions', (
+            select coalesce(json_agg(json_build_object('key', s.key,
+                'starts_unix', unix_time(s.starts_at), 'ends_unix', unix_time(s.ends_at))
+                order by s.key), '[]')
+            from course_session_gone s
             where s.tenant_id = p_tenant and s.course_id = c.course_id))
     from course c
     where c.tenant_id = p_tenant and c.course_id = any (p_courses);
@@ -100,6 +118,44 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
           where b.tenant_id = p_tenant and b.course_id = p_course and b.booked_by = p_person
             and b.person_id <> p_person) booked
 $$;
+
+-- Does somebody else who is active read the same mailbox? By the index person_address.
+create or replace function shares_address(p person) returns boolean
+language sql stable as $$
+    select exists (select from handbell.person o
+                   where o.tenant_id = p.tenant_id and lower(o.email) = lower(p.email)
+                     and o.person_id <> p.person_id and o.status = 'active')
+$$;
+
+-- The booking that a mail is about: the job's own, or the better of those that the person has.
+create or replace function booking_json(
+    p_tenant bigint, p_course bigint, p person, p_booking bigint)
+returns json
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select json_build_object('ref', b.ref, 'status', b.status, 'online_url', b.online_url,
+        'offer_expires_local', to_char(b.offer_expires_at at time zone t.time_zone,
+                                       'YYYY-MM-DD"T"HH24:MI'),
+        'delegate_name', coalesce(p.display_name, nullif(concat_ws(' ', p.first_name, p.last_name), '')))
+    from booking b join tenant t on t.tenant_id = p_tenant
+    where b.tenant_id = p_tenant and b.course_id = p_course and b.person_id = p.person_id
+      and (p_booking is null or b.booking_id = p_booking)
+    order by b.status = 'confirmed' desc, b.booking_id limit 1
+$$;
+
+-- The course as it was, in the shape of courses_json.
+create or replace function change_json(p_tenant bigint, p_before jsonb) returns json
+language plpgsql stable security definer set search_path = handbell, pg_temp set timezone = 'UTC' as $$
+declare
+    v_sessions course_session[];
+begin
+    -- Read by UTC, shown by the tenant's clock.
+    v_sessions := array(select s from jsonb_populate_recordset(null::course_session,
+                                                              p_before -> 'sessions') s);
+    perform set_config('timezone', time_zone, true) from tenant where tenant_id = p_tenant;
+    return json_build_object('title', p_before ->> 'title', 'status', p_before ->> 'status',
+        'sessions', (select coalesce(json_agg(session_json(s) order by s.starts_at, s.key), '[]')
+                     from unnest(v_sessions) s));
+end $$;
 
 -- What an alert tells: its courses, soonest first, and for each the person's ticks that it met.
 -- This and messages_json have neither SET nor SECURITY DEFINER, so that the planner puts them in
@@ -133,19 +189,19 @@ language sql stable as $$
         'created_unix', extract(epoch from m.created_at)::bigint, 'attempt', m.attempts,
         'person', case when p.person_id is not null then json_build_object('id', p.person_id,
             'email', p.email, 'title', p.title, 'first_name', p.first_name,
-            'last_name', p.last_name, 'display_name', p.display_name, 'language', p.language) end,
+            'last_name', p.last_name, 'display_name', p.display_name, 'language', p.language,
+            'shares_address', case when j.job_id is not null
+                then handbell.shares_address(p) end) end,
         'establishment', case when e.establishment_id is not null then
             json_build_object('id', e.establishment_id, 'name', e.name, 'email', e.urgent_email) end,
         'courses', case when j.job_id is not null then json_build_array(j.course_id)
                         else a.courses end,
         'matched', a.matched,
-        'booking', case when m.person_id is not null and j.course_id is not null then (
-            select json_build_object('ref', b.ref, 'status', b.status, 'online_url', b.online_url)
-            from handbell.booking b
-            where b.tenant_id = p_tenant and b.course_id = j.course_id
-              and b.person_id = m.person_id and (j.booking_id is null or b.booking_id = j.booking_id)
-            order by b.status = 'confirmed' desc, b.booking_id limit 1) end,
-        'roles', case when m.kind = 'course_cancelled' then case
+        'is_urgent', m.lane = 1,
+        'booking', case when m.person_id is not null and j.course_id is not null
+            then handbell.booking_json(p_tenant, j.course_id, p, j.booking_id) end,
+        'change', case when j.before is not null then handbell.change_json(p_tenant, j.before) end,
+        'roles', case when m.kind in ('course_cancelled', 'course_changed') then case
             when m.person_id is null then json_build_object('provider', true)
             else handbell.roles_json(p_tenant, j.course_id, m.person_id) end end)
     from handbell.message m

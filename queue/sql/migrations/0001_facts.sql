@@ -39,6 +39,7 @@ create table tenant (
     send_window jsonb, -- {"from": "08:00", "to": "18:00", "days": [1, 2, 3, 4, 5]}; null: any time
     holidays date[] not null default '{}',
     rules jsonb not null default '{}',
+    brand jsonb, -- {"name", "colour", "logo": {"type", "base64", "alt", "width", "height"}}
     as_of timestamptz not null,
     stated_at timestamptz not null default now()
 );
@@ -92,6 +93,9 @@ create table person (
     unique (tenant_id, ref),
     foreign key (tenant_id) references tenant
 );
+
+-- Who else reads a mailbox: a school's office may stand for ten people.
+create index person_address on person (tenant_id, lower(email)) where email is not null;
 
 create table person_establishment (
     tenant_id bigint not null,
@@ -154,6 +158,8 @@ create table course (
     ends_at timestamptz,   -- of the last one
     is_restricted_to_some boolean not null default false, -- open_to names somebody
     cancellations integer not null default 0, -- a course may be cancelled, revived and cancelled again
+    sequence integer not null default 0, -- counts the changes that a calendar shows
+    last_session_key integer not null default 0,
     as_of timestamptz not null,
     primary key (tenant_id, course_id),
     unique (tenant_id, ref),
@@ -165,6 +171,7 @@ create table course_session (
     tenant_id bigint not null,
     course_id bigint not null,
     position smallint not null, -- 1, 2, ... by start
+    key integer not null,       -- the session's for good, whatever its position and start
     ref text,
     starts_at timestamptz not null,
     ends_at timestamptz,
@@ -172,6 +179,27 @@ create table course_session (
     venue_address text,
     online_url text,
     primary key (tenant_id, course_id, position),
+    foreign key (tenant_id, course_id) references course
+);
+
+-- Sessions that a course had: their entries in calendars are to be cancelled. The last 200 a course.
+create table course_session_gone (
+    tenant_id bigint not null,
+    course_id bigint not null,
+    key integer not null,
+    ref text,
+    starts_at timestamptz not null,
+    ends_at timestamptz,
+    primary key (tenant_id, course_id, key),
+    foreign key (tenant_id, course_id) references course
+);
+
+-- What those concerned were last told of a course, or knew when it was published: 34_change.sql.
+create table course_told (
+    tenant_id bigint not null,
+    course_id bigint not null,
+    state jsonb not null, -- {"title", "status", "sessions"}
+    primary key (tenant_id, course_id),
     foreign key (tenant_id, course_id) references course
 );
 
@@ -213,6 +241,7 @@ create table booking (
         'offered', 'confirmed', 'declined', 'cancelled', 'transferred', 'attended', 'absent', 'removed')),
     booked_by bigint, -- a person
     online_url text,
+    offer_expires_at timestamptz,
     as_of timestamptz not null,
     primary key (tenant_id, booking_id),
     unique (tenant_id, ref),
@@ -304,5 +333,6 @@ analyze booking;
 -- savepoint: a table is truncated in place, and counts as empty too, by the transaction that made it.
 savepoint statistics;
 truncate tenant, establishment, category, person, person_establishment, tick, course, course_session,
-    course_category, course_tutor, course_open_to, booking, opt_out, suppression, change_counter, change;
+    course_session_gone, course_told, course_category, course_tutor, course_open_to, booking, opt_out,
+    suppression, change_counter, change;
 release savepoint statistics;

@@ -38,6 +38,8 @@ create table job (
     -- held: by the brake, until release(); revoked: overtaken or cancelled before it went
     state text not null check (state in ('matching', 'queued', 'held', 'revoked')),
     is_released boolean not null default false, -- the brake does not hold it (again)
+    is_urgent boolean not null default false, -- it goes in lane urgent, whatever its kind's lane
+    before jsonb, -- of a change: the course as its recipients know it (34_change.sql)
     recipients integer not null default 0,
     progress bigint not null default 0, -- fan-out: people up to this id are done
     occasion integer not null default 0, -- which cancellation or which firing of a rule it is
