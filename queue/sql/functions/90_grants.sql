@@ -12,7 +12,7 @@ grant execute on function
     put_tenant, put_establishment, put_category, put_person, put_course, put_booking, put_many,
     remove, rename_ref, merge_people, go_live, send, cancel_job, release, resend,
     opt_out, opt_in, withdraw, restrict_person, unrestrict_person, erase_person, export_person,
-    lift_suppression, why, changes, api_version, my_tenants, tenant_list
+    lift_suppression, why, preview_facts, changes, api_version, my_tenants, tenant_list
 to handbell_portal;
 grant select on message_report, course_report, not_told, job_report to handbell_portal;
 
