@@ -47,6 +47,8 @@ LIBRARIES = {
     "libuv": r"uv\.h",
     "libmicrohttpd": r"microhttpd\.h",
     "libsystemd": r"systemd/.*",
+    "libical": r"libical/.*",
+    "libetpan": r"libetpan/.*",
 }
 
 # Put together here so that this file does not find itself.

@@ -2,6 +2,7 @@
 #include "worker/mail/compose.h"
 
 #include "worker/base/crypto.h"
+#include "worker/mail/attachment.h"
 #include "worker/mail/date.h"
 #include "worker/mail/encode.h"
 #include "worker/mail/header.h"
@@ -69,7 +70,8 @@ static bool check_mail(const struct mail *mail, struct error *error)
                             error) &&
            check_identifier(mail->list_id, "list_id", IDENTIFIER_BYTES, error) &&
            check_identifier(mail->feedback_id, "feedback_id", IDENTIFIER_BYTES, error) &&
-           check_body(mail->text, "text", error) && check_body(mail->html, "html", error);
+           check_body(mail->text, "text", error) && check_body(mail->html, "html", error) &&
+           mail_attachment_check(mail, error);
 }
 
 static const char *text_or_empty(const char *text)
@@ -133,7 +135,10 @@ static void append_headers(struct buf *out, const struct mail *mail)
         mail_header_append_plain(out, "Feedback-ID", mail->feedback_id);
 }
 
-/* "=_" cannot stand in quoted-printable (RFC 2045 section 6.7), so no body holds the boundary. */
+/* "=_" cannot stand in quoted-printable (RFC 2045 section 6.7), and '_' is no digit of base64: no
+ * body holds a boundary. The levels differ in the last character. */
+enum level { LEVEL_MIXED = 'm', LEVEL_ALTERNATIVE = 'a', LEVEL_RELATED = 'r' };
+
 static bool boundary_make(const char *message_id, char boundary[BOUNDARY_BYTES])
 {
     uint8_t digest[CRYPTO_DIGEST_BYTES];
@@ -145,7 +150,25 @@ static bool boundary_make(const char *message_id, char boundary[BOUNDARY_BYTES])
     return true;
 }
 
-static void append_part(struct buf *out, const char *type, const char *body)
+/* A part's header that says what the parts inside are to each other. */
+static void append_opening(struct buf *out, const char *type, const char *boundary,
+                           enum level level)
+{
+    buf_printf(out, "Content-Type: multipart/%s;\r\n boundary=\"%s%c\"\r\n\r\n", type, boundary,
+               level);
+}
+
+static void append_border(struct buf *out, const char *boundary, enum level level)
+{
+    buf_printf(out, "--%s%c\r\n", boundary, level);
+}
+
+static void append_closing(struct buf *out, const char *boundary, enum level level)
+{
+    buf_printf(out, "--%s%c--\r\n", boundary, level);
+}
+
+static void append_text(struct buf *out, const char *type, const char *body)
 {
     buf_append_text(out, "Content-Type: text/");
     buf_append_text(out, type);
@@ -153,21 +176,64 @@ static void append_part(struct buf *out, const char *type, const char *body)
     mail_encode_quoted_printable(out, body, strlen(body));
 }
 
+/* The html with the picture it shows (RFC 2387: type is required). */
+static void append_html(struct buf *out, const struct mail *mail, const char *boundary)
+{
+    if (mail->logo.size == 0) {
+        append_text(out, "html", mail->html);
+        return;
+    }
+    append_opening(out, "related; type=\"text/html\"", boundary, LEVEL_RELATED);
+    append_border(out, boundary, LEVEL_RELATED);
+    append_text(out, "html", mail->html);
+    append_border(out, boundary, LEVEL_RELATED);
+    mail_attachment_append_logo(out, &mail->logo);
+    append_closing(out, boundary, LEVEL_RELATED);
+}
+
+/* The same said in three ways, the richest last (RFC 2046 section 5.1.4). Several calendar objects
+ * are no ways of saying one thing, and no program reads more than one of them here. */
+static void append_alternatives(struct buf *out, const struct mail *mail, const char *boundary)
+{
+    if (!is_given(mail->html) && mail->calendar_count != 1) {
+        append_text(out, "plain", mail->text);
+        return;
+    }
+    append_opening(out, "alternative", boundary, LEVEL_ALTERNATIVE);
+    append_border(out, boundary, LEVEL_ALTERNATIVE);
+    append_text(out, "plain", mail->text);
+    if (is_given(mail->html)) {
+        append_border(out, boundary, LEVEL_ALTERNATIVE);
+        append_html(out, mail, boundary);
+    }
+    if (mail->calendar_count == 1) {
+        append_border(out, boundary, LEVEL_ALTERNATIVE);
+        mail_attachment_append_calendar(out, &mail->calendars[0], false);
+    }
+    append_closing(out, boundary, LEVEL_ALTERNATIVE);
+}
+
 static bool append_bodies(struct buf *out, const struct mail *mail)
 {
-    if (!is_given(mail->html)) {
-        append_part(out, "plain", mail->text);
-        return true;
-    }
     char boundary[BOUNDARY_BYTES];
     if (!boundary_make(mail->message_id, boundary))
         return false;
-    buf_printf(out, "Content-Type: multipart/alternative;\r\n boundary=\"%s\"\r\n\r\n--%s\r\n",
-               boundary, boundary);
-    append_part(out, "plain", mail->text);
-    buf_printf(out, "--%s\r\n", boundary);
-    append_part(out, "html", mail->html);
-    buf_printf(out, "--%s--\r\n", boundary);
+    if (mail->calendar_count == 0 && mail->attachment_count == 0) {
+        append_alternatives(out, mail, boundary);
+        return true;
+    }
+    append_opening(out, "mixed", boundary, LEVEL_MIXED);
+    append_border(out, boundary, LEVEL_MIXED);
+    append_alternatives(out, mail, boundary);
+    for (size_t i = 0; i < mail->calendar_count; i++) {
+        append_border(out, boundary, LEVEL_MIXED);
+        mail_attachment_append_calendar(out, &mail->calendars[i], true);
+    }
+    for (size_t i = 0; i < mail->attachment_count; i++) {
+        append_border(out, boundary, LEVEL_MIXED);
+        mail_attachment_append_file(out, &mail->attachments[i]);
+    }
+    append_closing(out, boundary, LEVEL_MIXED);
     return true;
 }
 

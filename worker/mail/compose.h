@@ -22,6 +22,7 @@ enum {
     MAIL_ATTACHMENTS_MAXIMUM = 20,
     MAIL_ATTACHMENTS_BYTES = 7 * 1024 * 1024, /* all together: 10 MB as base64 */
     MAIL_PART_TYPE_BYTES = 100,
+    MAIL_CONTENT_ID_BYTES = 400,
     MAIL_FILE_NAME_BYTES = 200, /* longer: cut at a character, the ending kept */
 };
 

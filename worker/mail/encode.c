@@ -12,6 +12,8 @@ enum {
     WORD_MARK_CHARACTERS = 12,
     PARAMETER_CHARACTERS = 50,
     CHUNK_BYTES = 4096,
+    BASE64_LINE_BYTES = LINE_CHARACTERS / 4 * 3,
+    BASE64_CHUNK_BYTES = 64 * BASE64_LINE_BYTES,
 };
 
 static const char hex[] = "0123456789ABCDEF";
@@ -148,20 +150,59 @@ static void append_q(struct buf *out, const char *text, size_t size)
     }
 }
 
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* Whole threes, and what is left of the last one; returns where the text ends. */
+static char *write_base64(char *out, const unsigned char *bytes, size_t size)
+{
+    size_t i = 0;
+    for (; i + 3 <= size; i += 3) {
+        unsigned bits = (unsigned)bytes[i] << 16 | (unsigned)bytes[i + 1] << 8 | bytes[i + 2];
+        *out++ = base64_digits[bits >> 18];
+        *out++ = base64_digits[bits >> 12 & 63U];
+        *out++ = base64_digits[bits >> 6 & 63U];
+        *out++ = base64_digits[bits & 63U];
+    }
+    if (i < size) {
+        bool has_two = i + 1 < size;
+        unsigned bits = (unsigned)bytes[i] << 16 | (has_two ? (unsigned)bytes[i + 1] << 8 : 0);
+        *out++ = base64_digits[bits >> 18];
+        *out++ = base64_digits[bits >> 12 & 63U];
+        *out++ = has_two ? base64_digits[bits >> 6 & 63U] : '=';
+        *out++ = '=';
+    }
+    return out;
+}
+
+bool mail_encode_base64(struct buf *out, const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    while (size > 0) {
+        size_t chunk = size < BASE64_CHUNK_BYTES ? size : BASE64_CHUNK_BYTES;
+        size_t lines = (chunk + BASE64_LINE_BYTES - 1) / BASE64_LINE_BYTES;
+        char *start = buf_reserve(out, lines * (LINE_CHARACTERS + 2));
+        if (start == NULL)
+            return false;
+        char *end = start;
+        for (size_t done = 0; done < chunk; done += BASE64_LINE_BYTES) {
+            size_t line = chunk - done < BASE64_LINE_BYTES ? chunk - done : BASE64_LINE_BYTES;
+            end = write_base64(end, at + done, line);
+            *end++ = '\r';
+            *end++ = '\n';
+        }
+        buf_grown(out, (size_t)(end - start));
+        at += chunk;
+        size -= chunk;
+    }
+    return true;
+}
+
 static void append_b(struct buf *out, const char *text, size_t size)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < size; i += 3) {
-        unsigned bits = 0;
-        size_t count = size - i < 3 ? size - i : 3;
-        for (size_t j = 0; j < 3; j++)
-            bits = bits << 8 | (j < count ? (unsigned char)text[i + j] : 0);
-        char four[4] = {alphabet[bits >> 18], alphabet[bits >> 12 & 63U],
-                        count > 1 ? alphabet[bits >> 6 & 63U] : '=',
-                        count > 2 ? alphabet[bits & 63U] : '='};
-        buf_append(out, four, 4);
-    }
+    char word[WORD_CHARACTERS + 5];
+    char *end = write_base64(word, (const unsigned char *)text, size);
+    buf_append(out, word, (size_t)(end - word));
 }
 
 /* How many bytes of `text`, whole characters, take at most `room` characters when encoded. */
@@ -218,27 +259,56 @@ static bool is_plain_value(const char *value)
     return strlen(value) <= PARAMETER_CHARACTERS;
 }
 
+/* What RFC 2231 leaves as it is (RFC 5987's attr-char, less what some readers stumble over). */
+static bool is_parameter_literal(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+}
+
+static size_t append_escaped(struct buf *out, const char *text, size_t size)
+{
+    size_t start = out->size;
+    for (size_t i = 0; i < size; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (is_parameter_literal(text[i]))
+            buf_append_char(out, text[i]);
+        else
+            buf_append(out, (const char[]){'%', hex[byte >> 4], hex[byte & 15U]}, 3);
+    }
+    return out->size - start;
+}
+
+static size_t escaped_size(const char *text, size_t size)
+{
+    size_t escaped = 0;
+    for (size_t i = 0; i < size; i++)
+        escaped += is_parameter_literal(text[i]) ? 1 : 3;
+    return escaped;
+}
+
 bool mail_encode_parameter(struct buf *out, const char *name, const char *value)
 {
     if (is_plain_value(value))
         return buf_printf(out, ";\r\n %s=\"%s\"", name, value);
+    size_t size = strlen(value);
+    if (escaped_size(value, size) <= PARAMETER_CHARACTERS) {
+        buf_printf(out, ";\r\n %s*=utf-8''", name);
+        append_escaped(out, value, size);
+        return !out->has_failed;
+    }
     size_t column = PARAMETER_CHARACTERS;
     unsigned piece = 0;
-    for (const char *c = value; *c != '\0'; c++) {
-        unsigned char byte = (unsigned char)*c;
-        if (column + 3 > PARAMETER_CHARACTERS) {
+    for (size_t i = 0; i < size;) {
+        size_t length = plain_text_sequence(value + i, size - i, NULL);
+        length = length > 0 ? length : 1;
+        if (column + escaped_size(value + i, length) > PARAMETER_CHARACTERS) {
             buf_printf(out, ";\r\n %s*%u*=%s", name, piece, piece == 0 ? "utf-8''" : "");
             piece++;
             column = 0;
         }
-        bool is_literal_byte = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                               (byte >= '0' && byte <= '9') || byte == '.' || byte == '-' ||
-                               byte == '_';
-        if (is_literal_byte)
-            buf_append_char(out, *c);
-        else
-            buf_append(out, (const char[]){'%', hex[byte >> 4], hex[byte & 15U]}, 3);
-        column += is_literal_byte ? 1 : 3;
+        column += append_escaped(out, value + i, length);
+        i += length;
     }
     return !out->has_failed;
 }

@@ -17,22 +17,24 @@ enum {
 
 static const char ellipsis[] = "\xe2\x80\xa6";
 
-/* One line of at most `ceiling` bytes in `line`, which the caller frees. */
-static bool line_make(struct buf *line, const char *text, size_t ceiling)
+bool mail_header_cut(struct buf *text, size_t ceiling_bytes)
+{
+    if (text->size <= ceiling_bytes)
+        return true;
+    size_t cut = ceiling_bytes - (sizeof(ellipsis) - 1);
+    while (cut > 0 && ((unsigned char)text->data[cut] & 0xc0U) == 0x80U)
+        cut--;
+    text->size = cut;
+    return buf_append_text(text, ellipsis);
+}
+
+bool mail_header_make_line(struct buf *line, const char *text, size_t ceiling_bytes)
 {
     size_t size = strlen(text);
     /* What is cut off later is not worth reading now; what vanishes on the way is little. */
-    size_t read = size < 4 * ceiling ? size : 4 * ceiling;
-    buf_init(line, 12 * ceiling + sizeof(ellipsis));
-    if (!plain_text_append_line(line, text, read))
-        return false;
-    if (line->size <= ceiling)
-        return true;
-    size_t cut = ceiling - (sizeof(ellipsis) - 1);
-    while (cut > 0 && ((unsigned char)line->data[cut] & 0xc0U) == 0x80U)
-        cut--;
-    line->size = cut;
-    return buf_append_text(line, ellipsis);
+    size_t read = size < 4 * ceiling_bytes ? size : 4 * ceiling_bytes;
+    buf_init(line, 12 * ceiling_bytes + sizeof(ellipsis));
+    return plain_text_append_line(line, text, read) && mail_header_cut(line, ceiling_bytes);
 }
 
 /* What `line` could not hold, `out` lacks. */
@@ -94,7 +96,7 @@ bool mail_header_append_text(struct buf *out, const char *name, const char *text
                              size_t ceiling_bytes)
 {
     struct buf line;
-    if (!line_make(&line, text, ceiling_bytes))
+    if (!mail_header_make_line(&line, text, ceiling_bytes))
         return line_fail(&line, out);
     buf_append_text(out, name);
     buf_append_text(out, line.size > 0 ? ": " : ":");
@@ -147,7 +149,7 @@ bool mail_header_append_address(struct buf *out, const char *name, const char *d
                                 const char *address)
 {
     struct buf line;
-    if (!line_make(&line, display_name, MAIL_DISPLAY_NAME_BYTES))
+    if (!mail_header_make_line(&line, display_name, MAIL_DISPLAY_NAME_BYTES))
         return line_fail(&line, out);
     buf_append_text(out, name);
     buf_append_text(out, ": ");

@@ -4,6 +4,14 @@
 
 #include "worker/base/buf.h"
 
+/* Makes `line` (which it initialises; the caller frees it in either case) the text as one line
+ * (plain_text_append_line) of at most `ceiling_bytes`: cut at a character, U+2026 says so. False
+ * without memory. */
+bool mail_header_make_line(struct buf *line, const char *text, size_t ceiling_bytes);
+/* The same cut for UTF-8 that is there already; `text` has room for three bytes more than
+ * `ceiling_bytes`, which is at least three. */
+bool mail_header_cut(struct buf *text, size_t ceiling_bytes);
+
 /* "Name: value", CR LF. `text` is UTF-8 as people write it: it is made one line
  * (plain_text_append_line), cut at `ceiling_bytes` at a character (U+2026 says so), folded at 78
  * where it has blanks, and encoded (RFC 2047) where it is not ASCII, looks encoded, or cannot be

@@ -1,0 +1,28 @@
+/* The texts of a calendar object, made harmless before any library sees them. */
+#ifndef HANDBELL_MAIL_CALENDAR_TEXT_H
+#define HANDBELL_MAIL_CALENDAR_TEXT_H
+
+#include "worker/mail/calendar.h"
+
+/* As they go into properties: valid UTF-8 within the limits of calendar.h, without controls but LF
+ * and TAB in the description, without characters that turn the reading direction. Names have no
+ * '"', which no parameter can hold (RFC 5545 section 3.2); addresses are "mailto:" URIs. */
+struct calendar_texts {
+    struct buf summary;
+    struct buf location;
+    struct buf description;
+    struct buf organizer;
+    struct buf organizer_name;
+    struct buf attendee;
+    struct buf attendee_name;
+};
+
+/* All that mail_calendar_append refuses, but for a zone that does not exist. */
+bool calendar_event_check(const struct mail_calendar_event *event, struct error *error);
+
+/* Of an event that passed the check. False without memory. Ended by calendar_texts_free in either
+ * case. */
+bool calendar_texts_make(struct calendar_texts *texts, const struct mail_calendar_event *event);
+void calendar_texts_free(struct calendar_texts *texts);
+
+#endif
