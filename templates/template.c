@@ -50,8 +50,14 @@ static bool add_node(struct builder *builder, const struct template_token *token
     node->size = token->size;
     node->indent = token->indent;
     node->indent_size = token->indent_size;
+    if (token->kind == TEMPLATE_VARIABLE && template_names_word(token->text, token->size)) {
+        node->kind = TEMPLATE_WORD;
+        node->text += TEMPLATE_WORD_PREFIX_BYTES;
+        node->size -= TEMPLATE_WORD_PREFIX_BYTES;
+        node->hash = template_word_hash(node->text, node->size);
+    }
     if (token->kind != TEMPLATE_TEXT) {
-        node->text = arena_copy(builder->arena, token->text, token->size);
+        node->text = arena_copy(builder->arena, node->text, node->size);
         if (node->text == NULL || !split_name(builder->arena, node))
             return false;
     }
@@ -92,31 +98,50 @@ static bool build(struct template *template, struct arena *arena,
     return true;
 }
 
-struct template *template_compile(struct arena *arena, const char *name, const char *source,
-                                  size_t size, struct error *error)
+/* The tokens are done with once the tree stands; the tree points into the source. */
+static bool grow(struct template *template, struct arena *arena, unsigned line, const char *source,
+                 size_t size, struct error *error)
+{
+    struct arena scratch;
+    size_t count = 0;
+    /* A line of one byte is a token too. */
+    arena_init(&scratch, (size + 2) * sizeof(struct template_token));
+    struct template_token *tokens =
+        template_scan(&scratch, template->name, line, source, size, &count, error);
+    bool is_marked = tokens != NULL && template_mark_lines(template->name, tokens, count, error);
+    bool is_built = is_marked && build(template, arena, tokens, count);
+    arena_free(&scratch);
+    if (is_marked && !is_built)
+        error_set(error, EX_OSERR, "%s: out of memory", template->name);
+    return is_built;
+}
+
+struct template *template_compile_at(struct arena *arena, const char *name, unsigned line,
+                                     const char *source, size_t size, struct error *error)
 {
     if (size > TEMPLATE_SOURCE_BYTES) {
         error_set(error, EX_CONFIG, "%s: larger than %d bytes", name, TEMPLATE_SOURCE_BYTES);
         return NULL;
     }
     struct template *template = arena_alloc(arena, sizeof(*template));
-    char *name_copy = arena_copy_text(arena, name);
     char *source_copy = arena_copy(arena, source, size);
-    if (template == NULL || name_copy == NULL || source_copy == NULL) {
+    if (template == NULL || source_copy == NULL) {
         error_set(error, EX_OSERR, "%s: out of memory", name);
         return NULL;
     }
-    template->name = name_copy;
-    size_t count = 0;
-    struct template_token *tokens =
-        template_scan(arena, name_copy, source_copy, size, &count, error);
-    if (tokens == NULL || !template_mark_lines(name_copy, tokens, count, error))
-        return NULL;
-    if (!build(template, arena, tokens, count)) {
+    template->name = name;
+    return grow(template, arena, line, source_copy, size, error) ? template : NULL;
+}
+
+struct template *template_compile(struct arena *arena, const char *name, const char *source,
+                                  size_t size, struct error *error)
+{
+    char *name_copy = arena_copy_text(arena, name);
+    if (name_copy == NULL) {
         error_set(error, EX_OSERR, "%s: out of memory", name);
         return NULL;
     }
-    return template;
+    return template_compile_at(arena, name_copy, 1, source, size, error);
 }
 
 struct linker {

@@ -2,15 +2,16 @@
  * place of values. */
 #include "templates/template_fields.h"
 
-#include "templates/template_tree.h"
+#include "templates/template_files.h"
+#include "templates/template_words.h"
 
 #include <string.h>
 #include <sysexits.h>
 
 enum {
     PATH_BYTES = 512,
-    /* A mail's templates have some hundred nodes; partials that call themselves would go on for
-     * ever. */
+    /* A mail's templates have some hundred nodes; partials that include each other twice and
+     * twice again could have any number. */
     CHECK_STEPS = 200000,
 };
 
@@ -44,6 +45,9 @@ bool template_fields_parse(struct template_fields *fields, struct arena *arena, 
             return error_set(error, EX_CONFIG,
                              "%s: line %u: not a name of letters, digits, '_' and single dots",
                              name, number);
+        if (template_names_word(line, line_size) ||
+            (line_size == 5 && memcmp(line, "words", 5) == 0))
+            return error_set(error, EX_CONFIG, "%s: line %u: \"words\" are no field", name, number);
         if (fields->count == TEMPLATE_FIELDS_MAXIMUM)
             return error_set(error, EX_CONFIG, "%s: line %u: more than %d names", name, number,
                              TEMPLATE_FIELDS_MAXIMUM);
@@ -75,6 +79,7 @@ struct place {
 
 struct check {
     const struct template_fields *fields;
+    const struct template_view *view;
     size_t steps_left;
     struct error *error;
 };
@@ -109,56 +114,24 @@ static bool join(char path[PATH_BYTES], const char *section, const char *name)
 }
 
 /* The full name that `node` stands for, looked for from the innermost section outwards. */
-static bool resolve(const struct check *check, const struct template_node *node,
+static bool resolve(struct check *check, const struct template_node *node,
                     const struct section *section, char path[PATH_BYTES])
 {
-    for (; section != NULL; section = section->outer)
+    for (; section != NULL && check->steps_left > 0; section = section->outer, check->steps_left--)
         if (join(path, section->path, node->text) && is_declared(check->fields, path))
             return true;
     return join(path, "", node->text) && is_declared(check->fields, path);
 }
 
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Levenshtein's distance; both at most TEMPLATE_NAME_BYTES. */
-static size_t distance(const char *a, const char *b, size_t b_size)
-{
-    size_t row[TEMPLATE_NAME_BYTES + 1];
-    for (size_t j = 0; j <= b_size; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i] != '\0'; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < b_size; j++) {
-            size_t above = row[j + 1];
-            row[j + 1] = smallest(above + 1, row[j] + 1, diagonal + (a[i] != b[j]));
-            diagonal = above;
-        }
-    }
-    return row[b_size];
-}
-
-/* The declared name that is nearest to what was written, as the first `size` bytes of `name`. */
-struct nearest {
-    const char *name;
-    size_t size;
-    size_t distance;
-};
-
 /* Inside {{#course}} "titel" means "course.title", and "cuorse" means "course": so each run of a
  * name's parts is compared. */
-static void compare_runs(struct nearest *nearest, const char *name, const char *written)
+static void compare_runs(struct template_nearest *nearest, const char *name)
 {
     for (const char *start = name; start != NULL;) {
         for (const char *end = start; *end != '\0';) {
             end += 1 + strcspn(end + 1, ".");
-            size_t far = distance(written, start, (size_t)(end - start));
-            if (far < nearest->distance)
-                *nearest = (struct nearest){name, (size_t)(end - name), far};
+            template_nearest_compare(nearest, start, (size_t)(end - start), name,
+                                     (size_t)(end - name));
         }
         start = strchr(start, '.');
         if (start != NULL)
@@ -169,15 +142,57 @@ static void compare_runs(struct nearest *nearest, const char *name, const char *
 static bool refuse(const struct check *check, const struct template_node *node,
                    const struct place *place)
 {
-    struct nearest nearest = {.distance = SIZE_MAX};
+    struct template_nearest nearest;
+    template_nearest_init(&nearest, node->text);
     for (size_t i = 0; i < check->fields->count; i++)
-        compare_runs(&nearest, check->fields->names[i], node->text);
-    if (nearest.name == NULL)
-        return error_set(check->error, EX_CONFIG, "%s: line %u: unknown field \"%s\"", place->name,
-                         node->line, node->text);
+        compare_runs(&nearest, check->fields->names[i]);
+    error_set(check->error, EX_CONFIG, "%s: line %u: unknown field \"%s\"", place->name, node->line,
+              node->text);
+    return template_nearest_say(&nearest, check->error);
+}
+
+static bool refuse_word(const struct check *check, const struct template_node *node,
+                        const struct place *place)
+{
+    struct template_nearest nearest;
+    template_nearest_init(&nearest, node->text);
+    for (size_t i = 0; check->view != NULL && i < check->view->layer_count; i++)
+        for (size_t j = 0; j < check->view->layers[i]->count; j++)
+            template_nearest_try(&nearest, check->view->layers[i]->at[j].name);
+    error_set(check->error, EX_CONFIG, "%s: line %u: no word \"%s\"", place->name, node->line,
+              node->text);
+    return template_nearest_say(&nearest, check->error);
+}
+
+static bool step(struct check *check, const struct place *place)
+{
+    if (check->steps_left == 0)
+        return error_set(check->error, EX_CONFIG,
+                         "%s: too large to check with all that it includes", place->name);
+    check->steps_left--;
+    return true;
+}
+
+static bool refuse_depth(const struct check *check, const struct template_node *node,
+                         const struct place *place)
+{
     return error_set(check->error, EX_CONFIG,
-                     "%s: line %u: unknown field \"%s\"; nearest is \"%.*s\"", place->name,
-                     node->line, node->text, (int)nearest.size, nearest.name);
+                     "%s: line %u: \"%s\" lies deeper than %d partials, parents and blocks; does "
+                     "one include itself?",
+                     place->name, node->line, node->text, TEMPLATE_PARTIAL_DEPTH);
+}
+
+/* In a word, names mean what they mean where the word stands. */
+static bool check_word(struct check *check, const struct template_node *node,
+                       const struct place *place)
+{
+    struct template_word *word = template_view_find(check->view, node->text, node->hash);
+    if (word == NULL)
+        return refuse_word(check, node, place);
+    struct place inner = *place;
+    inner.name = word->plain->name;
+    word->is_used = true;
+    return check_nodes(check, word->plain->children, &inner);
 }
 
 static bool check_section(struct check *check, const struct template_node *node,
@@ -197,30 +212,40 @@ static bool is_same_name(const struct template_node *a, const struct template_no
     return a->size == b->size && memcmp(a->text, b->text, a->size) == 0;
 }
 
+enum answer { ANSWER_NO, ANSWER_YES, ANSWER_TOO_LARGE };
+
 /* Whether a block of that name is in `node`, its followers, or what they include. */
-static bool has_block(const struct template_node *node, const struct template_node *wanted,
-                      size_t depth)
+static enum answer has_block(struct check *check, const struct template_node *node,
+                             const struct template_node *wanted, size_t depth)
 {
     for (; node != NULL; node = node->next) {
+        if (check->steps_left == 0)
+            return ANSWER_TOO_LARGE;
+        check->steps_left--;
         if (node->kind == TEMPLATE_BLOCK && is_same_name(node, wanted))
-            return true;
-        if (has_block(node->children, wanted, depth))
-            return true;
-        if (node->target != NULL && depth < TEMPLATE_PARTIAL_DEPTH &&
-            has_block(node->target->children, wanted, depth + 1))
-            return true;
+            return ANSWER_YES;
+        enum answer answer = has_block(check, node->children, wanted, depth);
+        const struct template *target = template_view_target(check->view, node->target);
+        if (answer == ANSWER_NO && target != NULL && depth < TEMPLATE_PARTIAL_DEPTH)
+            answer = has_block(check, target->children, wanted, depth + 1);
+        if (answer != ANSWER_NO)
+            return answer;
     }
-    return false;
+    return ANSWER_NO;
 }
 
 static bool check_parent(struct check *check, const struct template_node *node,
-                         const struct place *place)
+                         const struct template *target, const struct place *place)
 {
     for (const struct template_node *child = node->children; child != NULL; child = child->next) {
-        if (child->kind == TEMPLATE_BLOCK && node->target != NULL &&
-            !has_block(node->target->children, child, 0))
+        if (child->kind != TEMPLATE_BLOCK)
+            continue;
+        enum answer answer = has_block(check, target->children, child, 0);
+        if (answer == ANSWER_NO)
             return error_set(check->error, EX_CONFIG, "%s: line %u: \"%s\" has no block \"%s\"",
                              place->name, child->line, node->text, child->text);
+        if (answer == ANSWER_TOO_LARGE)
+            return step(check, place);
     }
     return true;
 }
@@ -228,17 +253,20 @@ static bool check_parent(struct check *check, const struct template_node *node,
 static bool check_included(struct check *check, const struct template_node *node,
                            const struct place *place)
 {
-    if (node->kind == TEMPLATE_PARENT && !check_parent(check, node, place))
-        return false;
-    if (node->target == NULL || place->depth == TEMPLATE_PARTIAL_DEPTH)
+    const struct template *target = template_view_target(check->view, node->target);
+    if (target == NULL)
         return true;
+    if (place->depth == TEMPLATE_PARTIAL_DEPTH)
+        return refuse_depth(check, node, place);
+    if (node->kind == TEMPLATE_PARENT && !check_parent(check, node, target, place))
+        return false;
     struct overrides overrides = {node->children, place->name, place->overrides};
     struct place inner = *place;
-    inner.name = node->target->name;
+    inner.name = target->name;
     inner.depth++;
     if (node->kind == TEMPLATE_PARENT)
         inner.overrides = &overrides;
-    return check_nodes(check, node->target->children, &inner);
+    return check_nodes(check, target->children, &inner);
 }
 
 /* What fills the block, in the file that it stands in. */
@@ -248,10 +276,12 @@ static bool check_block(struct check *check, const struct template_node *node,
     struct place inner = *place;
     const struct template_node *content = node;
     if (place->depth == TEMPLATE_PARTIAL_DEPTH)
-        return true;
+        return refuse_depth(check, node, place);
     inner.depth++;
     for (const struct overrides *at = place->overrides; at != NULL; at = at->outer) {
         for (const struct template_node *child = at->blocks; child != NULL; child = child->next) {
+            if (!step(check, place))
+                return false;
             if (child->kind == TEMPLATE_BLOCK && is_same_name(child, node)) {
                 content = child;
                 inner.name = at->name;
@@ -271,6 +301,8 @@ static bool check_node(struct check *check, const struct template_node *node,
         if (node->part_count > 0 && !resolve(check, node, place->section, path))
             return refuse(check, node, place);
         return true;
+    case TEMPLATE_WORD:
+        return check_word(check, node, place);
     case TEMPLATE_SECTION:
     case TEMPLATE_INVERTED:
         return check_section(check, node, place);
@@ -288,18 +320,16 @@ static bool check_node(struct check *check, const struct template_node *node,
 static bool check_nodes(struct check *check, const struct template_node *node,
                         const struct place *place)
 {
-    for (; node != NULL && check->steps_left > 0; node = node->next) {
-        check->steps_left--;
-        if (!check_node(check, node, place))
+    for (; node != NULL; node = node->next)
+        if (!step(check, place) || !check_node(check, node, place))
             return false;
-    }
     return true;
 }
 
 bool template_fields_check(const struct template_fields *fields, const struct template *template,
                            struct error *error)
 {
-    struct check check = {fields, CHECK_STEPS, error};
+    struct check check = {fields, template->view, CHECK_STEPS, error};
     struct place place = {.name = template->name};
     return check_nodes(&check, template->children, &place);
 }

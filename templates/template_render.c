@@ -1,5 +1,6 @@
 /* Fills a tree with values. Knows no mail: contexts are JSON, the result is bytes. */
 #include "templates/template_tree.h"
+#include "templates/template_words.h"
 #include "worker/model/plain_text.h"
 
 #include <inttypes.h>
@@ -36,6 +37,7 @@ struct place {
 
 struct render {
     struct buf *out;
+    const struct template_view *view;
     enum template_escape escape;
     size_t steps_left;
     bool is_mid_line; /* content that starts a line of its own goes on in one: no indent */
@@ -45,12 +47,24 @@ struct render {
 static void render_nodes(struct render *render, const struct template_node *node,
                          const struct place *place);
 
-static const struct json *look_up(const struct scope *scope, const struct template_node *node)
+/* All that a loop does counts, not nodes alone: what nests lists, scopes and blocks in each other
+ * would else take hours within the limits of its size. */
+static bool step(struct render *render)
+{
+    if (render->steps_left == 0 || render->out->has_failed)
+        render->has_failed = true;
+    else
+        render->steps_left--;
+    return !render->has_failed;
+}
+
+static const struct json *look_up(struct render *render, const struct scope *scope,
+                                  const struct template_node *node)
 {
     if (node->part_count == 0)
         return scope != NULL ? scope->value : NULL;
     const struct json *value = NULL;
-    for (; scope != NULL && value == NULL; scope = scope->outer)
+    for (; scope != NULL && value == NULL && step(render); scope = scope->outer)
         value = json_find(scope->value, node->parts[0]);
     for (size_t i = 1; i < node->part_count && value != NULL; i++)
         value = json_find(value, node->parts[i]);
@@ -145,10 +159,10 @@ static void start_node(struct render *render, const struct template_node *node,
 static void render_section(struct render *render, const struct template_node *node,
                            const struct place *place)
 {
-    const struct json *value = look_up(place->scope, node);
+    const struct json *value = look_up(render, place->scope, node);
     bool is_list = json_kind_of(value) == JSON_KIND_ARRAY;
     size_t count = is_list ? json_array_count(value) : is_something(value);
-    for (size_t i = 0; i < count && !render->has_failed; i++) {
+    for (size_t i = 0; i < count && step(render); i++) {
         const struct json *item = is_list ? json_array_at(value, i) : value;
         struct scope scope = {item, place->scope};
         struct place inner = *place;
@@ -164,12 +178,13 @@ static bool is_block(const struct template_node *node, const struct template_nod
 }
 
 /* The outermost override wins: it belongs to the template that is rendered, not to a parent. */
-static const struct template_node *content_of(const struct template_node *block,
+static const struct template_node *content_of(struct render *render,
+                                              const struct template_node *block,
                                               const struct overrides *overrides)
 {
     const struct template_node *content = block;
     for (; overrides != NULL; overrides = overrides->outer) {
-        for (const struct template_node *node = overrides->blocks; node != NULL;
+        for (const struct template_node *node = overrides->blocks; node != NULL && step(render);
              node = node->next) {
             if (is_block(node, block)) {
                 content = node;
@@ -205,6 +220,17 @@ static void render_content(struct render *render, const struct template_node *no
     render_nodes(render, content, &inner);
 }
 
+/* Its literal text is escaped already (template_words.h), its variables are as everywhere. */
+static void render_word(struct render *render, const struct template_node *node,
+                        const struct place *place)
+{
+    const struct template_word *word = template_view_find(render->view, node->text, node->hash);
+    if (word == NULL)
+        return;
+    bool is_html = render->escape == TEMPLATE_ESCAPE_HTML;
+    render_nodes(render, (is_html ? word->html : word->plain)->children, place);
+}
+
 /* Lines lie behind each other in the source: where none is indented, they are appended as one.
  * Returns the last. */
 static const struct template_node *
@@ -229,38 +255,38 @@ static void render_node(struct render *render, const struct template_node *node,
     switch (node->kind) {
     case TEMPLATE_VARIABLE:
     case TEMPLATE_RAW:
-        append_value(render, look_up(place->scope, node), node->kind == TEMPLATE_RAW);
+        append_value(render, look_up(render, place->scope, node), node->kind == TEMPLATE_RAW);
+        break;
+    case TEMPLATE_WORD:
+        render_word(render, node, place);
         break;
     case TEMPLATE_SECTION:
         render_section(render, node, place);
         break;
     case TEMPLATE_INVERTED:
-        if (!is_something(look_up(place->scope, node)))
+        if (!is_something(look_up(render, place->scope, node)))
             render_nodes(render, node->children, place);
         break;
     case TEMPLATE_PARTIAL:
     case TEMPLATE_PARENT:
         if (node->target != NULL)
-            render_content(render, node, node->target->children, place);
+            render_content(render, node, template_view_target(render->view, node->target)->children,
+                           place);
         break;
     case TEMPLATE_BLOCK:
-        render_content(render, node, content_of(node, place->overrides), place);
+        render_content(render, node, content_of(render, node, place->overrides), place);
         break;
     default:
         break;
     }
 }
 
-/* Recursion is bounded by TEMPLATE_SECTION_DEPTH times TEMPLATE_PARTIAL_DEPTH. */
+/* Recursion is bounded by TEMPLATE_SECTION_DEPTH times TEMPLATE_PARTIAL_DEPTH, and once more that
+ * depth for a word. */
 static void render_nodes(struct render *render, const struct template_node *node,
                          const struct place *place)
 {
-    for (; node != NULL && !render->has_failed; node = node->next) {
-        if (render->steps_left == 0 || render->out->has_failed) {
-            render->has_failed = true;
-            return;
-        }
-        render->steps_left--;
+    for (; node != NULL && step(render); node = node->next) {
         if (node->kind == TEMPLATE_TEXT) {
             start_node(render, node, place);
             node = append_lines(render, node, place);
@@ -289,7 +315,8 @@ static bool render_stack(struct render *render, const struct template *template,
 bool template_render(const struct template *template, const struct json *const *stack, size_t depth,
                      enum template_escape escape, struct buf *out)
 {
-    struct render render = {.out = out, .escape = escape, .steps_left = TEMPLATE_RENDER_STEPS};
+    struct render render = {
+        .out = out, .view = template->view, .escape = escape, .steps_left = TEMPLATE_RENDER_STEPS};
     size_t start = out->size;
     bool is_done;
     if (escape == TEMPLATE_ESCAPE_HEADER) {

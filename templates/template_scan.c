@@ -10,6 +10,7 @@ struct scan {
     const char *name;
     const char *at;
     const char *end;
+    unsigned first_line;
     unsigned line;
     char open[DELIMITER_BYTES + 1];
     char close[DELIMITER_BYTES + 1];
@@ -134,6 +135,16 @@ static enum template_kind_of kind_of(char sigil)
     }
 }
 
+/* A word is text: no section, and escaped wherever it stands. */
+static bool is_word(enum template_kind_of kind, const char *text, size_t size)
+{
+    for (size_t i = TEMPLATE_WORD_PREFIX_BYTES; i < size; i++)
+        if (!((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= '0' && text[i] <= '9') ||
+              text[i] == '_'))
+            return false;
+    return kind == TEMPLATE_VARIABLE;
+}
+
 static bool add_tag(struct scan *scan, enum template_kind_of kind, const char *text, size_t size)
 {
     if (kind == TEMPLATE_DELIMITERS) {
@@ -148,6 +159,8 @@ static bool add_tag(struct scan *scan, enum template_kind_of kind, const char *t
     if (kind != TEMPLATE_COMMENT && (!is_name(text, size) || (is_dot && !may_be_dot)))
         return refuse(scan, "a tag without a name, or with other characters than letters, digits, "
                             "'_', '-' and single dots, or too long");
+    if (kind != TEMPLATE_COMMENT && template_names_word(text, size) && !is_word(kind, text, size))
+        return refuse(scan, "a word is {{words.NAME}}, with a name of a-z, 0-9 and '_'");
     add(scan, kind, text, kind == TEMPLATE_COMMENT ? 0 : size);
     return true;
 }
@@ -180,7 +193,7 @@ static bool scan_all(struct scan *scan, const char *source, size_t size)
 {
     scan->at = source;
     scan->end = source + size;
-    scan->line = 1;
+    scan->line = scan->first_line;
     scan->count = 0;
     memcpy(scan->open, "{{", 3);
     memcpy(scan->close, "}}", 3);
@@ -196,10 +209,11 @@ static bool scan_all(struct scan *scan, const char *source, size_t size)
     return true;
 }
 
-struct template_token *template_scan(struct arena *arena, const char *name, const char *source,
-                                     size_t size, size_t *count, struct error *error)
+struct template_token *template_scan(struct arena *arena, const char *name, unsigned line,
+                                     const char *source, size_t size, size_t *count,
+                                     struct error *error)
 {
-    struct scan scan = {.name = name, .error = error};
+    struct scan scan = {.name = name, .first_line = line, .error = error};
     if (!scan_all(&scan, source, size))
         return NULL;
     struct template_token *tokens = arena_alloc(arena, (scan.count + 1) * sizeof(*tokens));

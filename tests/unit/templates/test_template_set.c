@@ -165,14 +165,27 @@ static void a_missing_part_is_named(void **state)
     assert_non_null(strstr(error.text, "/nonexistent/partials/fields: No such file"));
 }
 
-static void partials_that_call_themselves_are_checked_and_end(void **state)
+static void partials_that_include_themselves_or_too_much_are_refused(void **state)
 {
     const struct folder *folder = *state;
     struct error error = {0};
-    put(folder, "partials/foot.mustache", "{{>foot}}{{>foot}}{{name}}");
-    struct template_set *set = template_set_load(folder->path, "", &error);
-    assert_non_null(set);
-    template_set_free(set);
+    put(folder, "partials/foot.mustache", "\n{{#name}}{{>foot}}{{/name}}");
+    assert_null(template_set_load(folder->path, "", &error));
+    assert_non_null(strstr(error.text,
+                           "partials/foot.mustache: line 2: \"foot\" lies deeper than "
+                           "16 partials, parents and blocks; does one include itself?"));
+    put(folder, "partials/foot.mustache", "{{>p1}}");
+    for (int i = 1; i <= 13; i++) {
+        char name[40];
+        char source[40 * 9];
+        (void)snprintf(name, sizeof(name), "partials/p%d.mustache", i);
+        source[0] = '\0';
+        for (int j = 0; i < 13 && j < 8; j++)
+            (void)sprintf(source + strlen(source), "{{>p%d}}", i + 1);
+        put(folder, name, source);
+    }
+    assert_null(template_set_load(folder->path, "", &error));
+    assert_non_null(strstr(error.text, "too large to check with all that it includes"));
 }
 
 static void our_own_templates_load(void **state)
@@ -196,7 +209,7 @@ int main(void)
                                         folder_remove),
         cmocka_unit_test(a_mistake_stops_the_load_with_file_line_and_nearest_name),
         cmocka_unit_test_setup_teardown(a_missing_part_is_named, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(partials_that_call_themselves_are_checked_and_end,
+        cmocka_unit_test_setup_teardown(partials_that_include_themselves_or_too_much_are_refused,
                                         folder_make, folder_remove),
         cmocka_unit_test(our_own_templates_load),
     };
