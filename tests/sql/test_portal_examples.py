@@ -10,6 +10,7 @@ from tests.support.process import ROOT
 PAGE = (ROOT / "docs/portal.md").read_text()
 HEADINGS = {
     "tenant": "put_tenant(tenant, facts)", "session": "A session", "resource": "A resource",
+    "brand": "A brand", "logo": "A logo",
     "rules": "A tenant's rules", "course rules": "A course's rules", "window": "A window",
 }  # fmt: skip
 

@@ -6,7 +6,7 @@
 import json
 
 KINDS = ["tenant", "establishment", "category", "person", "course", "booking",
-         "session", "resource", "rules", "course rules", "window"]  # fmt: skip
+         "session", "resource", "brand", "logo", "rules", "course rules", "window"]  # fmt: skip
 TYPES = {
     "line": "one line", "text": "text", "address": "mail address", "url": "URL",
     "base url": "URL of Handbell's pages", "domain": "domain", "language": "language tag",
@@ -15,10 +15,12 @@ TYPES = {
     "dates": "list of dates", "sessions": "list of sessions", "resources": "list of resources",
     "rules": "rules", "course rules": "course rules", "window": "window", "clock": "time of day",
     "number": "whole number from 0", "weekday": "whole number from 1",
+    "brand": "brand", "logo": "logo", "colour": "colour, as in #1d4e89",
+    "base64": "base64 of an image", "pixels": "whole number from 1",
     "weekdays": "list of days, 1 Monday to 7",
 }  # fmt: skip
 LISTS = ("refs", "dates", "sessions", "resources", "weekdays")
-NUMBERS = ("number", "weekday")
+NUMBERS = ("number", "weekday", "pixels")
 
 
 def limit(type_, most):
@@ -26,6 +28,8 @@ def limit(type_, most):
         return ""
     if type_ in LISTS:
         return f"{most} entries"
+    if type_ == "base64":
+        return f"{most} bytes decoded"
     if type_ in NUMBERS:
         return f"{most}"
     return f"{most} octets" if type_ == "address" else f"{most} characters"

@@ -24,10 +24,10 @@ language sql immutable parallel safe as $$
     ('tenant', 'send_window', 'window', null, null, null, true, true),
     ('tenant', 'holidays', 'dates', 400, null, '[]', true, true),
     ('tenant', 'rules', 'rules', null, null, '{}', true, true),
+    ('tenant', 'brand', 'brand', null, null, null, true, true),
     ('tenant', 'as_of', 'time', null, null, null, true, true),
     ('tenant', 'staff_address', 'any', null, null, null, true, false),
     ('tenant', 'relay_domain', 'any', null, null, null, true, false),
-    ('tenant', 'brand', 'any', null, null, null, true, false),
     ('tenant', 'retention', 'any', null, null, null, true, false),
     ('tenant', 'on_withdrawal', 'any', null, null, null, true, false),
     ('tenant', 'relay', 'any', null, null, null, true, false),
@@ -146,6 +146,14 @@ language sql immutable parallel safe as $$
     ('session', 'online_url', 'url', 2000, null, null, true, true),
     ('resource', 'name', 'line', 200, null, null, false, true),
     ('resource', 'url', 'url', 2000, null, null, false, true),
+    ('brand', 'name', 'line', 200, null, null, true, true),
+    ('brand', 'colour', 'colour', null, null, null, true, true),
+    ('brand', 'logo', 'logo', null, null, null, true, true),
+    ('logo', 'type', 'one of', null, '{image/png,image/jpeg,image/gif}', null, false, true),
+    ('logo', 'base64', 'base64', 60000, null, null, false, true),
+    ('logo', 'alt', 'line', 200, null, null, false, true),
+    ('logo', 'width', 'pixels', 1200, null, null, true, true),
+    ('logo', 'height', 'pixels', 1200, null, null, true, true),
     ('rules', 'brake', 'number', 1000000, null, '2000', false, true),
     ('rules', 'once_per_series', 'boolean', null, null, 'false', false, true),
     ('rules', 'digest_hour', 'number', 23, null, '7', false, true),
@@ -157,7 +165,7 @@ language sql immutable parallel safe as $$
     ('window', 'days', 'weekdays', 7, null, '[1, 2, 3, 4, 5, 6, 7]', false, true)
 $$;
 
--- most: characters of a text, elements of a list, or the largest number. standard: what holds at first
+-- most: characters of a text, bytes of base64, elements of a list, or the largest number. standard: what holds at first
 -- sight and after null; without one, null clears. is_available false: refused by name.
 create or replace function contract_key()
 returns table (kind text, key text, type text, most integer, choices text[], standard jsonb,

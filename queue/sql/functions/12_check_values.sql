@@ -108,6 +108,45 @@ language sql immutable parallel safe as $$
         then 'must be a language tag, as in en-GB (RFC 5646)' end
 $$;
 
+-- WCAG 2.2, relative luminance: how bright one of the three colours of '#rrggbb' is.
+create or replace function linear_light(p_hex text) returns double precision
+language sql immutable parallel safe as $$
+    select case when v <= 0.04045 then v / 12.92 else ((v + 0.055) / 1.055) ^ 2.4 end
+    from (select get_byte(decode(p_hex, 'hex'), 0) / 255.0::double precision) x (v)
+$$;
+
+-- White text stands on it: WCAG 2.2, 1.4.3 asks for a contrast of 4.5.
+create or replace function colour_problem(p_colour text) returns text
+language sql immutable parallel safe as $$
+    select case
+        when p_colour !~ '^#[0-9A-Fa-f]{6}$' then 'must be a colour, as in #1d4e89'
+        when 1.05 / (0.2126 * linear_light(substr(p_colour, 2, 2))
+                     + 0.7152 * linear_light(substr(p_colour, 4, 2))
+                     + 0.0722 * linear_light(substr(p_colour, 6, 2)) + 0.05) < 4.5
+            then 'too light: white text on it needs a contrast of 4.5 (WCAG 2.2, 1.4.3)'
+    end
+$$;
+
+create or replace function base64_problem(p_most integer, p_text text) returns text
+language sql immutable parallel safe as $$
+    select case
+        when length(p_text) > (p_most + 2) / 3 * 4 then 'more than ' || p_most || ' bytes'
+        when p_text !~ '^[A-Za-z0-9+/]+={0,2}$' or length(p_text) % 4 <> 0
+            then 'must be base64 on one line (RFC 4648 section 4)'
+        when octet_length(decode(p_text, 'base64')) > p_most then 'more than ' || p_most || ' bytes'
+    end
+$$;
+
+-- Do these bytes begin as a file of this type does?
+create or replace function is_image_of(p_type text, p_bytes bytea) returns boolean
+language sql immutable parallel safe as $$
+    select case p_type
+        when 'image/png' then substr(p_bytes, 1, 8) = '\x89504e470d0a1a0a'
+        when 'image/jpeg' then substr(p_bytes, 1, 3) = '\xffd8ff'
+        when 'image/gif' then substr(p_bytes, 1, 6) in ('GIF87a', 'GIF89a')
+    end
+$$;
+
 create or replace function text_problem(p_type text, p_most integer, p_choices jsonb, p_text text)
 returns text
 language plpgsql stable as $$
@@ -118,6 +157,8 @@ begin
                 from jsonb_array_elements_text(p_choices) with ordinality c (e, n)) end;
     elsif p_type = 'address' then
         return address_problem(p_text);
+    elsif p_type = 'base64' then
+        return base64_problem(p_most, p_text);
     elsif length(p_text) > p_most then
         return 'longer than ' || p_most || ' characters';
     elsif p_type = 'line' then
@@ -134,6 +175,7 @@ begin
         when 'base url' then base_url_problem(p_text)
         when 'domain' then 'not a domain (' || domain_problem(p_text) || ')'
         when 'language' then language_problem(p_text)
+        when 'colour' then colour_problem(p_text)
         when 'interval' then settle_problem(p_text)
         when 'time zone' then case when not exists (select from pg_timezone_names where name = p_text)
             then 'not a time zone of the IANA database, as Europe/London is' end
@@ -183,9 +225,9 @@ declare
     v_is text := jsonb_typeof(p_value);
     v_wanted text := case
         when p_type = 'boolean' then 'boolean'
-        when p_type in ('number', 'weekday') then 'number'
+        when p_type in ('number', 'weekday', 'pixels') then 'number'
         when p_type in ('refs', 'dates', 'weekdays', 'sessions', 'resources') then 'array'
-        when p_type in ('rules', 'course rules', 'window') then 'object'
+        when p_type in ('rules', 'course rules', 'window', 'brand', 'logo') then 'object'
         else 'string' end;
 begin
     if v_is <> v_wanted then
@@ -196,6 +238,7 @@ begin
         when 'array' then case
             when p_type not in ('sessions', 'resources') then list_problem(p_type, p_most, p_value)
             when jsonb_array_length(p_value) > p_most then 'more than ' || p_most || ' entries' end
-        when 'number' then number_problem(case p_type when 'weekday' then 1 else 0 end, p_most, p_value)
+        when 'number' then number_problem(case when p_type in ('weekday', 'pixels') then 1 else 0 end,
+                                          p_most, p_value)
     end;
 end $$;

@@ -118,8 +118,16 @@ begin
         return to_jsonb(replace(p_value #>> '{}', E'\r\n', E'\n'));
     elsif v_type = 'base url' then
         return to_jsonb(rtrim(p_value #>> '{}', '/'));
-    elsif v_type = 'language' and p_value <> '"en-GB"' then
-        perform refuse('HB004', p_function, p_ref, p_key, 'only en-GB is available yet');
+    elsif v_type = 'language' and p_value not in ('"en-GB"', '"cy"') then
+        perform refuse('HB004', p_function, p_ref, p_key, 'only en-GB and cy are available yet');
+    elsif v_type = 'colour' then
+        return to_jsonb(lower(p_value #>> '{}'));
+    elsif v_type = 'brand' then
+        return jsonb_strip_nulls(check_facts(p_function, 'brand', p_ref, p_value, contract_of('brand'),
+                                             p_key || '.'));
+    elsif v_type = 'logo' then
+        return check_logo(p_function, p_ref, p_key, check_facts(
+            p_function, 'logo', p_ref, p_value, contract_of('logo'), p_key || '.'));
     elsif v_type in ('rules', 'course rules') then
         return check_facts(p_function, v_type, p_ref, p_value,
             case v_type when 'rules' then contract_of('rules') else contract_of('course rules') end,
@@ -169,6 +177,25 @@ begin
         perform refuse('HB001', p_function, p_ref, p_key || '.days', 'must hold a day');
     end if;
     return p_window;
+end $$;
+
+-- A logo that cannot be shown, or that a reader who sees no images learns nothing of, is refused.
+create or replace function check_logo(p_function text, p_ref text, p_key text, p_logo jsonb)
+returns jsonb
+language plpgsql stable as $$
+declare
+    v_name text;
+begin
+    foreach v_name in array '{type,base64,alt}'::text[] loop
+        if coalesce(p_logo ->> v_name, '') = '' then
+            perform refuse('HB001', p_function, p_ref, p_key || '.' || v_name, 'must be given');
+        end if;
+    end loop;
+    if not is_image_of(p_logo ->> 'type', decode(p_logo ->> 'base64', 'base64')) then
+        perform refuse('HB001', p_function, p_ref, p_key || '.base64',
+                       'does not begin as an image of its type does');
+    end if;
+    return p_logo;
 end $$;
 
 -- What holds for a kind of fact of which nothing was stated.

@@ -69,7 +69,8 @@ language sql as $$
         reply_to = t.reply_to, dpo_contact = t.dpo_contact, privacy_url = t.privacy_url,
         postal_address = t.postal_address, base_url = t.base_url, bounce_domain = t.bounce_domain,
         language = t.language, time_zone = t.time_zone, basis = t.basis, settle = t.settle,
-        send_window = t.send_window, holidays = t.holidays, rules = t.rules, as_of = t.as_of
+        send_window = t.send_window, holidays = t.holidays, rules = t.rules, brand = t.brand,
+        as_of = t.as_of
         where tenant_id = t.tenant_id
 $$;
 

@@ -73,7 +73,16 @@ end $$;
 
 create or replace function merge_mail(p_tenant bigint, p_keep bigint, p_gone bigint) returns void
 language plpgsql as $$
+declare
+    v_kept bigint; -- the alert that waits for the one, and for the other
+    v_lost bigint;
 begin
+    perform from message m where m.tenant_id = p_tenant and m.person_id in (p_keep, p_gone)
+        and not m.is_sealed order by m.message_id for update;
+    select m.message_id into v_kept from message m
+        where m.tenant_id = p_tenant and m.person_id = p_keep and not m.is_sealed;
+    select m.message_id into v_lost from message m
+        where m.tenant_id = p_tenant and m.person_id = p_gone and not m.is_sealed;
     -- Of what both were to hear, the one that is kept hears it.
     perform revoke_messages(p_tenant, array(
         select g.message_id from job_recipient g join job_recipient k
@@ -88,10 +97,11 @@ begin
               and exists (select from message_record r where r.tenant_id = p_tenant
                           and r.message_id = g.message_id and r.state = 'sent')
         union
-        select g.message_id from message g
-            where g.tenant_id = p_tenant and g.person_id = p_gone and not g.is_sealed
-              and exists (select from message k where k.tenant_id = p_tenant
-                          and k.person_id = p_keep and not k.is_sealed)), 'merged');
+        select v_lost where v_lost is not null and v_kept is not null), 'merged');
+    if v_kept is not null then
+        update match set message_id = v_kept
+            where tenant_id = p_tenant and message_id = v_lost and message_id > 0;
+    end if;
     -- What is on the wire too: it may come back to be tried again.
     update message set person_id = p_keep
         where tenant_id = p_tenant and person_id = p_gone;
@@ -100,10 +110,10 @@ begin
           and not exists (select from job_recipient k where k.tenant_id = p_tenant
                           and k.job_id = g.job_id and k.person_id = p_keep);
     delete from match k
-        where k.tenant_id = p_tenant and k.person_id = p_keep and k.message_id is null
+        where k.tenant_id = p_tenant and k.message_id = v_kept and k.message_id > 0
           and exists (select from match g where g.tenant_id = p_tenant
                       and g.course_id = k.course_id and g.person_id = p_gone
-                      and g.message_id is not null);
+                      and g.message_id <> v_kept);
     update match g set person_id = p_keep
         where g.tenant_id = p_tenant and g.person_id = p_gone
           and not exists (select from match k where k.tenant_id = p_tenant

@@ -150,6 +150,26 @@ begin
     return v_count;
 end $$;
 
+-- The matches of a course that nobody was told of yet. Their alerts are locked first: what a worker has
+-- sealed meanwhile is told, and stays. Returns how many there were.
+create or replace function drop_waiting_matches(p_tenant bigint, p_course bigint) returns integer
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_count integer;
+begin
+    with waiting as (
+        select m.message_id from match x
+        join message m on m.tenant_id = p_tenant and m.message_id = x.message_id
+        where x.tenant_id = p_tenant and x.course_id = p_course and not m.is_sealed
+        order by m.message_id
+        for update of m
+    )
+    delete from match x using waiting w
+        where x.tenant_id = p_tenant and x.course_id = p_course and x.message_id = w.message_id;
+    get diagnostics v_count = row_count;
+    return v_count;
+end $$;
+
 -- One job's: nothing of it that still waits goes out.
 create or replace function revoke_job_as(p_tenant bigint, p_job bigint, p_reason text)
 returns integer
@@ -160,8 +180,7 @@ begin
     update job set state = 'revoked' where tenant_id = p_tenant and job_id = p_job
         returning * into v_job;
     if v_job.kind = 'course_alert' then
-        delete from match
-            where tenant_id = p_tenant and course_id = v_job.course_id and message_id is null;
+        perform drop_waiting_matches(p_tenant, v_job.course_id);
     end if;
     return revoke_messages(p_tenant, array(select message_id from message
         where tenant_id = p_tenant and job_id = p_job), p_reason);
@@ -192,9 +211,7 @@ declare
     v_jobs bigint[];
 begin
     delete from course_rule where tenant_id = p_tenant and course_id = p_course;
-    delete from match
-        where tenant_id = p_tenant and course_id = p_course and message_id is null;
-    if found then
+    if drop_waiting_matches(p_tenant, p_course) > 0 then
         perform match_series_again(p_tenant, p_course);
     end if;
     v_jobs := array(select job_id from job where tenant_id = p_tenant and course_id = p_course
@@ -210,11 +227,12 @@ returns integer
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
     v_count integer;
+    v_alert bigint;
 begin
-    -- The alert before what it tells: the order in which claim() takes them.
+    select m.message_id into v_alert from message m
+        where m.tenant_id = p_tenant and m.person_id = p_person and not m.is_sealed for update;
     v_count := revoke_messages(p_tenant, array(
-        select message_id from message
-            where tenant_id = p_tenant and person_id = p_person and not is_sealed
+        select v_alert where v_alert is not null
         union
         select r.message_id from booking b
             join job j on j.tenant_id = p_tenant and j.course_id = b.course_id
@@ -223,7 +241,7 @@ begin
             where b.tenant_id = p_tenant and (b.person_id = p_person or b.booked_by = p_person)
     ), p_reason);
     delete from match
-        where tenant_id = p_tenant and person_id = p_person and message_id is null;
+        where tenant_id = p_tenant and message_id = v_alert and message_id > 0;
     return v_count;
 end $$;
 

@@ -152,9 +152,9 @@ begin
     return into_send_window(p_tenant, v_due);
 end $$;
 
--- Stores the matches of these people and makes sure that each has an alert waiting; returns how many
--- are new. Whoever has one waiting gets it locked here: a worker either seals it after this match is
--- stored, or had sealed it before and a new one is made. Leaving it unlocked loses alerts (reproduced).
+-- Stores the matches of these people, each with the alert that tells it: the one that waits for the
+-- person, or a new one. The waiting one is locked here, so a worker either seals it after this match is
+-- stored, or has sealed it before and a new one is made. Leaving it unlocked loses alerts (reproduced).
 -- The caller holds the tenant's row, so that fan-outs of one tenant take turns: then what is new can be
 -- inserted plainly, at half the cost of ON CONFLICT (measured).
 create or replace function add_matches(
@@ -166,7 +166,9 @@ declare
     v_told bigint[];
     v_fresh bigint[] := p_people;
     v_due timestamptz[] := p_due;
+    v_joined integer := 0;
     v_waiting bigint[];
+    v_before bigint := nextval('handbell.message_block') - 1;
 begin
     -- An array, not a join: PostgreSQL hashes it, whatever it believes of the table's size.
     v_told := array(select m.person_id from match m
@@ -177,29 +179,56 @@ begin
             from unnest(p_people, p_due) as u (person_id, due)
             where u.person_id <> all (v_told);
     end if;
-    insert into match (tenant_id, course_id, person_id)
-        select p_tenant, p_course, u.person_id from unnest(v_fresh) as u (person_id);
+    if exists (select from message m where m.tenant_id = p_tenant and not m.is_sealed) then
+        v_waiting := join_waiting(p_tenant, p_course, v_fresh, v_due);
+        v_joined := cardinality(v_waiting);
+    end if;
+    if v_joined > 0 then
+        select array_agg(u.person_id order by u.person_id), array_agg(u.due order by u.person_id)
+            into v_fresh, v_due
+            from unnest(v_fresh, v_due) as u (person_id, due)
+            where u.person_id <> all (v_waiting);
+    end if;
+    -- In the order of the arrays, which is the indexes': sorting and joining them cost a quarter.
+    insert into match (tenant_id, course_id, person_id, message_id)
+        select p_tenant, p_course, u.person_id, v_before + u.n
+        from unnest(v_fresh) with ordinality as u (person_id, n);
+    insert into message (tenant_id, message_id, person_id, due, expires_at, lane, is_sealed, kind)
+        select p_tenant, v_before + u.n, u.person_id, u.due, u.due + p_expires_after, p_lane, false,
+               'course_alert'
+        from unnest(v_fresh, v_due) with ordinality as u (person_id, due, n);
+    return v_joined + coalesce(cardinality(v_fresh), 0);
+end $$;
+
+-- Of these people, those who have an alert waiting: the match joins it, and it goes when the first of
+-- the two is due. In the order in which everybody locks messages.
+create or replace function join_waiting(
+    p_tenant bigint, p_course bigint, p_people bigint[], p_due timestamptz[])
+returns bigint[]
+language plpgsql as $$
+declare
+    v_joined bigint[];
+begin
     with waiting as (
         select m.message_id, m.person_id, u.due
-        from message m join unnest(v_fresh, v_due) as u (person_id, due) using (person_id)
+        from message m join unnest(p_people, p_due) as u (person_id, due) using (person_id)
         where m.tenant_id = p_tenant and not m.is_sealed
-        order by m.person_id
+        order by m.message_id
         for update of m
     ), sooner as (
         update message m set due = w.due from waiting w
         where m.tenant_id = p_tenant and m.message_id = w.message_id and m.due > w.due
+    ), joined as (
+        insert into match (tenant_id, course_id, person_id, message_id)
+        select p_tenant, p_course, w.person_id, w.message_id from waiting w
+        returning person_id
     )
-    select array_agg(person_id) into v_waiting from waiting;
-    -- In the order of the arrays, which is the indexes': sorting and joining them cost a quarter.
-    insert into message (tenant_id, person_id, due, expires_at, lane, is_sealed, kind)
-        select p_tenant, u.person_id, u.due, u.due + p_expires_after, p_lane, false, 'course_alert'
-        from unnest(v_fresh, v_due) as u (person_id, due)
-        where u.person_id <> all (coalesce(v_waiting, '{}'));
-    return coalesce(cardinality(v_fresh), 0);
+    select coalesce(array_agg(person_id), '{}') into v_joined from joined;
+    return v_joined;
 end $$;
 
--- One step of fanning out the tenant's oldest alert job: at most p_limit people in one short
--- transaction. True: there is more to do. What another session holds is left to a later call: the chores
+-- One step of fanning out the tenant's oldest alert job: at most p_limit people (131,072: a block of
+-- message_block) in one short transaction. True: there is more to do. What another session holds is left to a later call: the chores
 -- of all tenants would wait with this one.
 --
 -- Planned anew each time, with its arrays' true lengths: a plan kept from when the queue was empty
@@ -219,6 +248,7 @@ declare
     v_last bigint;
     v_made integer;
     v_expires_after interval;
+    v_limit integer := least(p_limit, 131072);
 begin
     -- Fan-outs of one tenant take turns (add_matches, and two courses of one series).
     select * into t from tenant where tenant_id = p_tenant for no key update skip locked;
@@ -246,8 +276,8 @@ begin
                                           else v_immediate end)
             into v_people, v_last, v_due
             from (select x.person_id, x.frequency from find_matches(p_tenant, c) x
-                  where x.person_id > j.progress order by x.person_id limit p_limit) f;
-        if j.progress = 0 and is_over_brake(p_tenant, j, c, v_people, p_limit) then
+                  where x.person_id > j.progress order by x.person_id limit v_limit) f;
+        if j.progress = 0 and is_over_brake(p_tenant, j, c, v_people, v_limit) then
             update job set state = 'held', recipients = coalesce(array_length(v_people, 1), 0)
                 where tenant_id = p_tenant and job_id = j.job_id;
             return exists (select from job where tenant_id = p_tenant and state = 'matching');
@@ -256,7 +286,7 @@ begin
     select expires_after into strict v_expires_after from kind where kind = 'course_alert';
     v_made := add_matches(p_tenant, c.course_id, v_people, v_due, 5::smallint, v_expires_after);
     update job
-        set state = case when coalesce(array_length(v_people, 1), 0) < p_limit
+        set state = case when coalesce(array_length(v_people, 1), 0) < v_limit
                          then 'queued' else 'matching' end,
             progress = coalesce(v_last, progress),
             recipients = case when progress = 0 then 0 else recipients end + v_made

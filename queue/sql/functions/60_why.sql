@@ -104,13 +104,13 @@ begin
     holds := v_match.person_id is not null;
     detail := case
         when not holds then null
-        when v_match.message_id is null then 'waiting to be told'
         when v_match.message_id = 0 then 'told before the tenant went live'
         else coalesce(
             (select concat_ws(': ', r.state, r.reason) || ', message ' || r.message_id
              from message_record r
              where r.tenant_id = p_tenant and r.message_id = v_match.message_id limit 1),
-            (select m.state || ', message ' || m.message_id from message m
+            (select case when m.is_sealed then m.state || ', message ' || m.message_id
+                         else 'waiting to be told' end from message m
              where m.tenant_id = p_tenant and m.message_id = v_match.message_id))
         end;
     return next;
