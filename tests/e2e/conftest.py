@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from tests.support import process
+from tests.support import previews, process
 from tests.support.portal import Portal
 from tests.support.queue_calls import is_quiet
 
@@ -56,3 +56,13 @@ def address_of(owner):
         return owner.execute("select email from person where ref = %s", [ref]).fetchone()[0]
 
     return find
+
+
+@pytest.fixture(scope="session")
+def every_mail():
+    """{which: its bytes}: each kind in each language with each sample; kept as files, to look at."""
+    mails = previews.show_all(previews.all_mails())
+    folder = previews.artefacts("eml")
+    for which, raw in mails.items():
+        (folder / f"{which}.eml").write_bytes(raw)
+    return mails
