@@ -82,10 +82,12 @@ void queue_read_due_work(void *context, const struct pg_result *result)
 /* The parts of a claim while it is read; the arrays are large enough for every row. */
 struct claim_reading {
     struct json *tenant;
+    struct json *categories;
     struct queue_claimed_course *courses;
     struct queue_claimed_message *messages;
     size_t course_count;
     size_t message_count;
+    struct queue_place last;
 };
 
 static bool claim_read_row(struct claim_reading *claim, const struct pg_result *result, size_t row,
@@ -104,11 +106,15 @@ static bool claim_read_row(struct claim_reading *claim, const struct pg_result *
     if (strcmp(what, "message") == 0) {
         claim->messages[claim->message_count++] = (struct queue_claimed_message){
             .message_id = id, .epoch = (int32_t)pg_result_integer(result, row, 2), .data = data};
+        claim->last =
+            (struct queue_place){.due_us = pg_result_integer(result, row, 4), .message_id = id};
     } else if (strcmp(what, "course") == 0) {
         claim->courses[claim->course_count++] =
             (struct queue_claimed_course){.course_id = id, .data = data};
     } else if (strcmp(what, "tenant") == 0 && claim->tenant == NULL) {
         claim->tenant = data;
+    } else if (strcmp(what, "categories") == 0 && claim->categories == NULL) {
+        claim->categories = data;
     } else {
         json_free(data);
         *problem = unreadable("claim: an unknown part");
@@ -136,12 +142,15 @@ void queue_read_claimed(void *context, const struct pg_result *result)
     struct queue_claimed claimed = {0};
     if (is_read)
         claimed = (struct queue_claimed){.tenant = claim.tenant,
+                                         .categories = claim.categories,
                                          .courses = claim.courses,
                                          .course_count = claim.course_count,
                                          .messages = claim.messages,
-                                         .message_count = claim.message_count};
+                                         .message_count = claim.message_count,
+                                         .last = claim.last};
     answer->on_done.claimed(answer->context, is_read ? result : &problem, &claimed);
     json_free(claim.tenant);
+    json_free(claim.categories);
     for (size_t i = 0; i < claim.course_count; i++)
         json_free(claim.courses[i].data);
     for (size_t i = 0; i < claim.message_count; i++)

@@ -119,12 +119,14 @@ bool queue_due_work(struct queue *queue, int64_t after, int limit, queue_on_due_
 }
 
 bool queue_claim(struct queue *queue, int64_t tenant_id, int lane, int relay, int limit,
-                 queue_on_claimed *on_done, void *context)
+                 struct queue_place from, queue_on_claimed *on_done, void *context)
 {
     char tenant[NUMBER_BYTES], lane_text[NUMBER_BYTES], relay_text[NUMBER_BYTES];
-    char limit_text[NUMBER_BYTES];
-    const char *parameters[] = {number(tenant, tenant_id), queue->owner, number(lane_text, lane),
-                                number(relay_text, relay), number(limit_text, limit)};
+    char limit_text[NUMBER_BYTES], due_text[NUMBER_BYTES], id_text[NUMBER_BYTES];
+    const char *parameters[] = {number(tenant, tenant_id),       queue->owner,
+                                number(lane_text, lane),         number(relay_text, relay),
+                                number(limit_text, limit),       number(due_text, from.due_us),
+                                number(id_text, from.message_id)};
     return call(queue, QUEUE_CLAIM, parameters, queue_read_claimed,
                 (union queue_callback){.claimed = on_done}, context);
 }

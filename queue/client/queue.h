@@ -84,23 +84,33 @@ struct queue_claimed_message {
     struct json *data;
 };
 
-/* The tenant and each course once, however many messages share them. `tenant` is NULL where no
- * message was claimed. */
+/* A place in the order in which messages are claimed: when it is due, then its id. Zero: the
+ * beginning. */
+struct queue_place {
+    int64_t due_us; /* since 1970 */
+    int64_t message_id;
+};
+
+/* The tenant, each course and each of the courses' categories once, however many messages share
+ * them. `tenant` is NULL where no message was claimed, `categories` where none is told of. */
 struct queue_claimed {
     struct json *tenant;
+    struct json *categories; /* {"id":{"kind","name"}} */
     const struct queue_claimed_course *courses;
     size_t course_count;
     const struct queue_claimed_message *messages;
     size_t message_count;
+    struct queue_place last; /* where the last of them stood */
 };
 
 typedef void queue_on_claimed(void *context, const struct pg_result *result,
                               const struct queue_claimed *claimed);
 
-/* Claims up to `limit` messages that are due. Lost: they may be claimed all the same; claiming
- * again gives others, and theirs come back when this owner's rows are taken over. */
+/* Claims up to `limit` messages that are due, those behind `from` alone: one that becomes ready
+ * with an earlier place is for a later claim from the beginning. Lost: they may be claimed all the
+ * same; claiming again gives others, and theirs come back when this owner's rows are taken over. */
 bool queue_claim(struct queue *queue, int64_t tenant_id, int lane, int relay, int limit,
-                 queue_on_claimed *on_done, void *context);
+                 struct queue_place from, queue_on_claimed *on_done, void *context);
 
 enum queue_verdict {
     QUEUE_VERDICT_GO,      /* it is marked as transmitting: send it */

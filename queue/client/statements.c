@@ -8,8 +8,12 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
     [QUEUE_WORKER_SEEN] = {"worker_seen", "select handbell.worker_seen($1)", 1},
     [QUEUE_DUE_WORK] = {"due_work",
                         "select tenant_id, what, lane, relay from handbell.due_work($1, $2)", 2},
-    [QUEUE_CLAIM] = {"claim",
-                     "select what, id, epoch, data from handbell.claim($1, $2, $3, $4, $5)", 5},
+    [QUEUE_CLAIM] =
+        {"claim",
+         "select what, id, epoch, data, (extract(epoch from due) * 1000000)::bigint from "
+         "handbell.claim($1, $2, $3, $4, $5, timestamptz 'epoch' + $6 * interval "
+         "'1 microsecond', $7)",
+         7},
     [QUEUE_MARK] = {"mark",
                     "select message_id, verdict, address, courses"
                     " from handbell.mark($1, $2, $3, $4)",

@@ -74,9 +74,9 @@ def add_queue(owner, tenant, first, count):
                join (select person_id, row_number() over (order by person_id) as n
                      from handbell.person where tenant_id = %(tenant)s) p
                    on p.n = i %% %(people)s + 1
-               returning person_id, is_sealed)
-           insert into handbell.match (tenant_id, course_id, person_id)
-           select %(tenant)s, (select min(course_id) from handbell.course), person_id
+               returning message_id, person_id, is_sealed)
+           insert into handbell.match (tenant_id, course_id, person_id, message_id)
+           select %(tenant)s, (select min(course_id) from handbell.course), person_id, message_id
            from waiting where not is_sealed""",
         {
             "tenant": tenant,

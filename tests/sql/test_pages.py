@@ -156,7 +156,7 @@ def test_the_role_may_call_the_pages_and_nothing_else(owner, web):
         "select is_foreign_host(1, 'x')",
         "select page_person(1, 1, 'x')",
         "select put_person('demo', 'p1', '{}')",
-        "select claim(1, gen_random_uuid(), 1::smallint, 1::smallint, 1)",
+        "select claim(1, gen_random_uuid(), 1::smallint, 1::smallint, 1, now(), 0)",
         "create table handbell.mine (x integer)",
         "create function handbell.mine() returns integer language sql as 'select 1'",
         "create schema mine",

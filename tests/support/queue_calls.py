@@ -10,6 +10,7 @@ class Queue:
     def __init__(self, connection, owner=None):
         self.connection = connection
         self.owner = owner or uuid.uuid4()
+        self.place = None
 
     def _rows(self, function, *arguments):
         marks = ", ".join(["%s"] * len(arguments))
@@ -25,16 +26,18 @@ class Queue:
         """One step; true: there is more."""
         return self._rows("fan_out", tenant_id, limit)[0][0]
 
-    def claim(self, tenant_id, lane, limit=500, relay=1):
-        """{message id: (epoch, its data)}"""
+    def claim(self, tenant_id, lane, limit=500, relay=1, place=("-infinity", 0)):
+        """{message id: (epoch, its data)}. `self.place` is then where the last of them stood."""
         rows = self.connection.execute(
-            "select * from handbell.claim(%s, %s, %s::smallint, %s::smallint, %s)",
-            [tenant_id, self.owner, lane, relay, limit],
+            "select * from handbell.claim(%s, %s, %s::smallint, %s::smallint, %s, %s, %s)",
+            [tenant_id, self.owner, lane, relay, limit, *place],
         ).fetchall()
+        messages = [row for row in rows if row[0] == "message"]
+        if messages:
+            self.place = (messages[-1][3], messages[-1][1])
         return {
             number: (epoch, data if isinstance(data, dict) else json.loads(data))
-            for what, number, epoch, data in rows
-            if what == "message"
+            for _, number, epoch, _, data in messages
         }
 
     def mark(self, tenant_id, claimed):

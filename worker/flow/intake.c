@@ -4,6 +4,7 @@
 #include "worker/base/log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct intake_claim {
     struct intake *intake;
@@ -84,7 +85,23 @@ static void on_seen(void *context, const struct pg_result *result, bool is_true)
         message_flow_renew_lease(intake->flow);
 }
 
-static void intake_take_row(struct intake *intake, const struct queue_due *due)
+/* Bulk mail goes on where its last claim ended; every few seconds it is looked for from the
+ * beginning, as notices are at every poll, for the sake of what was given back. */
+static void intake_go_on(struct intake *intake, struct intake_row *row, size_t count_before)
+{
+    row->from_start_ms = loop_now_ms(intake->loop);
+    for (size_t i = 0; i < count_before && row->lane >= LANE_ALERT; i++) {
+        const struct intake_row *before = &intake->rows_before[i];
+        if (before->tenant_id != row->tenant_id || before->lane != row->lane ||
+            row->from_start_ms - before->from_start_ms >= INTAKE_FROM_START_MS)
+            continue;
+        row->from = before->from;
+        row->from_start_ms = before->from_start_ms;
+        return;
+    }
+}
+
+static void intake_take_row(struct intake *intake, const struct queue_due *due, size_t count_before)
 {
     if (due->what != QUEUE_WORK_MESSAGES) {
         intake->on_chore(intake->context, due->tenant_id, due->what);
@@ -92,8 +109,9 @@ static void intake_take_row(struct intake *intake, const struct queue_due *due)
     }
     if (!lane_is_known(due->lane) || intake->row_count == INTAKE_ROWS)
         return;
-    intake->rows[intake->row_count++] =
-        (struct intake_row){.tenant_id = due->tenant_id, .lane = (enum lane)due->lane};
+    struct intake_row *row = &intake->rows[intake->row_count++];
+    *row = (struct intake_row){.tenant_id = due->tenant_id, .lane = (enum lane)due->lane};
+    intake_go_on(intake, row, count_before);
 }
 
 static void on_due_work(void *context, const struct pg_result *result, const struct queue_due *due,
@@ -105,10 +123,12 @@ static void on_due_work(void *context, const struct pg_result *result, const str
     if (!intake->is_open)
         return;
     if (result->kind == PG_RESULT_ROWS) {
+        size_t count_before = intake->row_count;
         message_flow_renew_lease(intake->flow);
+        memcpy(intake->rows_before, intake->rows, count_before * sizeof intake->rows[0]);
         intake->row_count = 0;
         for (size_t i = 0; i < count; i++)
-            intake_take_row(intake, &due[i]);
+            intake_take_row(intake, &due[i], count_before);
         intake->is_full = intake->row_count == INTAKE_ROWS;
         intake_claim(intake);
     } else {
@@ -170,8 +190,10 @@ static void on_claimed(void *context, const struct pg_result *result,
     /* What a claim did not fill has no more for now; the next poll knows. */
     for (size_t i = 0; i < intake->row_count; i++) {
         struct intake_row *row = &intake->rows[i];
-        if (row->tenant_id == claim->tenant_id && row->lane == claim->lane)
+        if (row->tenant_id == claim->tenant_id && row->lane == claim->lane) {
             row->is_exhausted = claimed->message_count < claim->limit;
+            row->from = row->is_exhausted ? (struct queue_place){0} : claimed->last;
+        }
     }
     free(claim);
     if (is_lost)
@@ -213,7 +235,8 @@ static bool intake_claim_row(struct intake *intake, const struct intake_row *row
         return false;
     *claim = (struct intake_claim){
         .intake = intake, .tenant_id = row->tenant_id, .lane = row->lane, .limit = limit};
-    if (!queue_claim(intake->queue, row->tenant_id, row->lane, 1, (int)limit, on_claimed, claim)) {
+    if (!queue_claim(intake->queue, row->tenant_id, row->lane, 1, (int)limit, row->from, on_claimed,
+                     claim)) {
         free(claim);
         return false;
     }

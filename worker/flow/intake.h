@@ -12,6 +12,7 @@ enum {
     INTAKE_ROWS = 512,    /* tenants and lanes looked at in one poll; more come in the next */
     INTAKE_CLAIMS = 1,    /* under way at once; urgent ones besides */
     INTAKE_PAUSE_MS = 10, /* between two polls, however often the database calls */
+    INTAKE_FROM_START_MS = 5000, /* a bulk lane is looked at from its beginning at least so often */
 };
 
 /* Work of one tenant and lane. `turn` grows with each claim, so that all get theirs. */
@@ -19,6 +20,8 @@ struct intake_row {
     int64_t tenant_id;
     enum lane lane;
     uint64_t turn;
+    struct queue_place from; /* all before it was claimed since `from_start_ms` */
+    uint64_t from_start_ms;
     bool is_exhausted; /* nothing more to claim, or a claim is under way */
     bool is_waiting;   /* for room: the tenant has its share */
 };
@@ -46,6 +49,7 @@ struct intake {
     uint64_t turn;
     size_t row_count;
     struct intake_row rows[INTAKE_ROWS];
+    struct intake_row rows_before[INTAKE_ROWS]; /* of the poll before this one */
     /* Jobs to fan out and rules to fire are due. */
     void (*on_chore)(void *context, int64_t tenant_id, enum queue_work what);
     void (*on_claims_lost)(void *context);

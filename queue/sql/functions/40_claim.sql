@@ -87,12 +87,8 @@ begin
         'cancel_by_local', wall_clock(c.cancel_by),
         'joining_instructions', c.joining_instructions, 'resources', c.resources,
         'cancel_reason', c.cancel_reason, 'status', c.status, 'sequence', c.sequence,
-        'categories', (
-            select coalesce(json_agg(json_build_object('id', k.category_id, 'kind', k.kind,
-                'name', k.name) order by k.kind desc, k.name), '[]')
-            from course_category x
-            join category k on k.tenant_id = p_tenant and k.category_id = x.category_id
-            where x.tenant_id = p_tenant and x.course_id = c.course_id),
+        'categories', array(select x.category_id from course_category x
+            where x.tenant_id = p_tenant and x.course_id = c.course_id order by x.category_id),
         'sessions', (
             select coalesce(json_agg(session_json(s) order by s.position), '[]')
             from course_session s
@@ -163,8 +159,15 @@ begin
                      from unnest(v_sessions) s));
 end $$;
 
+create or replace function categories_json(p_tenant bigint, p_categories bigint[]) returns json
+language sql stable as $$
+    select json_object_agg(k.category_id, json_build_object('kind', k.kind, 'name', k.name)
+                           order by k.category_id)
+    from handbell.category k where k.tenant_id = p_tenant and k.category_id = any (p_categories)
+$$;
+
 -- Alerts: the courses that each tells of, in the order of p_courses, and the recipient's ticks among the
--- categories of these. The categories' names come with the courses, once a batch.
+-- categories of these; their names come once a batch.
 -- This and messages_json have neither SET nor SECURITY DEFINER, so that the planner puts them in
 -- line: called a row, each cost a millisecond (measured). No role but the owner may call them.
 create or replace function alerts_json(
@@ -290,6 +293,8 @@ begin
     select o.courses, o.ticks into v_courses, v_ticks
         from courses_of(p_tenant, v_ids, p_lane = 5) o;
     return query select 'tenant'::text, p_tenant, 0, v_now, tenant_json(t)::text;
+    return query select 'categories'::text, p_tenant, 0, v_now, categories_json(p_tenant, v_ticks)::text
+        where v_ticks <> '{}';
     return query select 'course'::text, c.course_id, 0, v_now, c.data::text
         from courses_json(p_tenant, v_courses, t.time_zone) c;
     if p_lane <> 5 then
