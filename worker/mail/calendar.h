@@ -19,8 +19,9 @@ enum {
     MAIL_CALENDAR_LOCATION_BYTES = 1000,
     MAIL_CALENDAR_DESCRIPTION_BYTES = 4000,
     MAIL_CALENDAR_BYTES = 64 * 1024,
-    /* Zones kept by one mail_calendar; when there are more, the oldest makes room. */
-    MAIL_CALENDAR_ZONES_MAXIMUM = 64,
+    /* Zones kept by one mail_calendar, some 100 KB each; when there are more, the oldest makes
+       room. */
+    MAIL_CALENDAR_ZONES_MAXIMUM = 16,
 };
 
 /* REQUEST puts the event into the calendar or changes it there, CANCEL takes it out. */
