@@ -34,6 +34,9 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
 
     [QUEUE_STATUS] = {"queue_status", "select handbell.queue_status()", 0},
     [QUEUE_WHY] = {"why", "select condition, holds, detail from handbell.why($1, $2, $3)", 3},
+    [QUEUE_PREVIEW_FACTS] = {"preview_facts",
+                             "select what, id, data from handbell.preview_facts($1, $2, $3, $4)",
+                             4},
     [QUEUE_TENANT_LIST] = {"tenant_list",
                            "select slug, name, is_live, logins from handbell.tenant_list()", 0},
     [QUEUE_GRANT_TENANT] = {"grant_tenant", "select handbell.grant_tenant($1, $2)", 2},

@@ -23,6 +23,7 @@ enum queue_statement {
     /* the command line's */
     QUEUE_STATUS,
     QUEUE_WHY,
+    QUEUE_PREVIEW_FACTS,
     QUEUE_TENANT_LIST,
     QUEUE_GRANT_TENANT,
     QUEUE_REVOKE_TENANT,

@@ -1,6 +1,6 @@
 /* `handbell preview`: shows a mail as it would be sent, and sends nothing. */
 #include "worker/cli/cli.h"
-#include "worker/cli/database.h"
+#include "worker/cli/preview_database.h"
 #include "worker/cli/preview_mail.h"
 #include "worker/cli/preview_samples.h"
 
@@ -110,16 +110,54 @@ static bool language_set(struct json *facts, const char *language, struct error 
     return is_set || error_set(error, EX_OSERR, "no memory");
 }
 
+/* The sample, as the tenant of the database would have it sent. Where that tenant cannot be asked
+ * for, because there is no database here, or because it is the made-up one, the sample's own is
+ * shown under its name, with what the templates' folder has of it, and a line says so. */
+static bool sample_tenant_set(const struct request *request, struct json *facts,
+                              struct error *error)
+{
+    const struct json *own = json_find(facts, "tenant");
+    bool is_own = strcmp(request->tenant, json_find_text(own, "slug")) == 0;
+    struct error problem = {0};
+    struct json *asked = preview_database_read(request->arguments, request->tenant, request->kind,
+                                               NULL, NULL, &problem);
+    struct json *tenant = NULL;
+    if (asked != NULL) {
+        tenant = json_hold(json_find(asked, "tenant"));
+        json_set(facts, "tenant_id", json_hold(json_find(asked, "tenant_id")));
+    } else if (is_own || problem.exit_status == EX_UNAVAILABLE) {
+        (void)fprintf(stderr, "handbell preview: shown with the sample's own tenant: %s\n",
+                      problem.text);
+        tenant = object_with(own, "slug", json_new_text(request->tenant, strlen(request->tenant)));
+    } else {
+        *error = problem;
+        return false;
+    }
+    json_free(asked);
+    return json_set(facts, "tenant", tenant) || error_set(error, EX_OSERR, "no memory");
+}
+
+static struct json *facts_ask(const struct request *request, struct error *error)
+{
+    struct json *facts = NULL;
+    if (!request->is_sample)
+        return preview_database_read(request->arguments, request->tenant, request->kind,
+                                     cli_option_text(request->arguments, "course", NULL),
+                                     cli_option_text(request->arguments, "person", NULL), error);
+    facts = preview_sample_read(request->templates, request->kind, request->sample, error);
+    if (facts == NULL || request->tenant == NULL || sample_tenant_set(request, facts, error))
+        return facts;
+    json_free(facts);
+    return NULL;
+}
+
 static struct json *facts_find(const struct request *request, struct error *error)
 {
-    struct json *facts =
-        preview_sample_read(request->templates, request->kind, request->sample, error);
-    if (facts != NULL && request->language != NULL &&
-        !language_set(facts, request->language, error)) {
-        json_free(facts);
-        return NULL;
-    }
-    return facts;
+    struct json *facts = facts_ask(request, error);
+    if (facts == NULL || request->language == NULL || language_set(facts, request->language, error))
+        return facts;
+    json_free(facts);
+    return NULL;
 }
 
 /* A mail may name people: what is written to a file is for its owner's eyes. */

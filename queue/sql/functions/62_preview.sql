@@ -1,6 +1,6 @@
 -- A mail that nobody is sent: the rows that claim() would give for one message of this kind, to this
 -- person, about this course, so that it can be rendered and looked at. Reads alone; queues nothing.
--- The message's id is 0.
+-- The message's id is 0. Without course and person: the tenant alone, for a mail of made-up facts.
 
 create or replace function preview_facts(p_tenant text, p_kind text, p_course text, p_person text)
 returns table (what text, id bigint, epoch integer, data text)
@@ -14,6 +14,10 @@ declare
 begin
     k := kind_for('preview_facts', p_kind);
     select * into strict t from tenant where tenant_id = v_tenant;
+    if p_course is null and p_person is null then
+        return query select 'tenant'::text, v_tenant, 0, tenant_json(t)::text;
+        return;
+    end if;
     select * into c from course where tenant_id = v_tenant and ref = p_course;
     if not found then
         perform refuse_missing('preview_facts', null, 'course', 'course', p_course);
@@ -56,7 +60,7 @@ $$;
 -- In the shape of messages_json. A course that did not change shows as it is, before and after.
 create or replace function preview_json(t tenant, k kind, c course, p person) returns json
 language sql stable security definer set search_path = handbell, pg_temp as $$
-    select json_build_object('id', 0, 'kind', k.kind, 'link_topic', k.link_topic,
+    select json_build_object('id', 0, 'kind', k.kind, 'link_topic', k.link_topic, 'lane', k.lane,
         'created_unix', extract(epoch from now())::bigint, 'attempt', 0,
         'person', json_build_object('id', p.person_id,
             'email', p.email, 'title', p.title, 'first_name', p.first_name,
