@@ -150,22 +150,24 @@ static bool boundary_make(const char *message_id, char boundary[BOUNDARY_BYTES])
     return true;
 }
 
-/* A part's header that says what the parts inside are to each other. */
+/* A part's header that says what the parts inside are to each other. The empty line that ends it is
+ * the first border's. */
 static void append_opening(struct buf *out, const char *type, const char *boundary,
                            enum level level)
 {
-    buf_printf(out, "Content-Type: multipart/%s;\r\n boundary=\"%s%c\"\r\n\r\n", type, boundary,
-               level);
+    buf_printf(out, "Content-Type: multipart/%s;\r\n boundary=\"%s%c\"\r\n", type, boundary, level);
 }
 
+/* The line's end before a border belongs to the border (RFC 2046 section 5.1.1): a body keeps its
+ * own. */
 static void append_border(struct buf *out, const char *boundary, enum level level)
 {
-    buf_printf(out, "--%s%c\r\n", boundary, level);
+    buf_printf(out, "\r\n--%s%c\r\n", boundary, level);
 }
 
 static void append_closing(struct buf *out, const char *boundary, enum level level)
 {
-    buf_printf(out, "--%s%c--\r\n", boundary, level);
+    buf_printf(out, "\r\n--%s%c--\r\n", boundary, level);
 }
 
 static void append_text(struct buf *out, const char *type, const char *body)
