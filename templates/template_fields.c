@@ -159,8 +159,9 @@ static bool refuse_word(const struct check *check, const struct template_node *n
     for (size_t i = 0; check->view != NULL && i < check->view->layer_count; i++)
         for (size_t j = 0; j < check->view->layers[i]->count; j++)
             template_nearest_try(&nearest, check->view->layers[i]->at[j].name);
-    error_set(check->error, EX_CONFIG, "%s: line %u: no word \"%s\"", place->name, node->line,
-              node->text);
+    error_set(check->error, EX_CONFIG, "%s: line %u: no word \"%s\"%s%s", place->name, node->line,
+              node->text, check->view != NULL ? " in " : "",
+              check->view != NULL ? check->view->language : "");
     return template_nearest_say(&nearest, check->error);
 }
 

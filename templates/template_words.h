@@ -47,6 +47,7 @@ struct template_words {
 enum { TEMPLATE_VIEW_LAYERS = 4 };
 
 struct template_view {
+    const char *language;
     const struct template_words *layers[TEMPLATE_VIEW_LAYERS];
     size_t layer_count;
     const struct template *const *partials;
