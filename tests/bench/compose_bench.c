@@ -22,7 +22,9 @@ struct bench {
     struct template_set *set;
     struct token_keys keys;
     struct json *tenant_view;
+    struct json *courses;
     struct json *course_views;
+    struct json *categories;
     struct buf facts;
     struct buf subject;
     struct buf text;
@@ -45,7 +47,8 @@ static void facts_write(struct buf *out, bool is_message, int courses)
                              ? "{\"id\":5,\"kind\":\"course_alert\",\"person\":{\"id\":7,"
                                "\"email\":\"sian@example.net\",\"first_name\":\"Si\xc3\xa2n\","
                                "\"last_name\":\"O'Brien\",\"display_name\":null,"
-                               "\"language\":\"en-GB\"},\"courses\":["
+                               "\"language\":\"en-GB\",\"shares_address\":false},"
+                               "\"link_topic\":\"alerts\",\"is_urgent\":false,\"courses\":["
                              : "[");
     for (int i = 1; i <= courses; i++) {
         buf_append_text(out, i > 1 ? "," : "");
@@ -55,19 +58,16 @@ static void facts_write(struct buf *out, bool is_message, int courses)
             buf_printf(
                 out,
                 "{\"id\":%d,\"title\":\"Phonics for Year %d: reading & spelling\","
+                "\"categories\":[%d,12,13,14,15],"
                 "\"summary\":\"A day about phonics, with examples from schools like yours.\\n"
                 "Bring your questions: there is time for them in the afternoon.\","
                 "\"booking_url\":\"https://cpd.example.org/courses/%d\",\"cost\":\"\xc2\xa3"
                 "120\",\"sessions\":[{\"starts_local\":\"2026-11-23T09:30\","
                 "\"ends_local\":\"2026-11-23T15:30\",\"zone\":\"GMT\",\"venue\":\"Town Hall\","
                 "\"venue_address\":\"1 High Street\\nYate\"}]}",
-                i, i, i);
+                i, i, 10 + i % 2, i);
     }
-    buf_append_text(out, is_message ? "],\"matched\":{" : "]");
-    for (int i = 1; is_message && i <= courses; i++)
-        buf_printf(out, "%s\"%d\":[\"English\",\"Year 1\",\"Senior leaders\"]", i > 1 ? "," : "",
-                   i);
-    buf_append_text(out, is_message ? "}}" : "");
+    buf_append_text(out, is_message ? "],\"ticks\":[10,11,12,13]}" : "]");
 }
 
 static bool bench_open(struct bench *bench, const char *templates, int courses)
@@ -76,6 +76,11 @@ static bool bench_open(struct bench *bench, const char *templates, int courses)
         "{\"slug\":\"demo\",\"name\":\"Integra CPD\",\"postal_address\":\"Council Offices\\nYate\","
         "\"privacy_url\":\"https://cpd.example.org/privacy\",\"dpo_contact\":\"dpo@example.org\","
         "\"language\":\"en-GB\"}";
+    static const char categories_text[] =
+        "{\"10\":{\"kind\":\"subject\",\"name\":\"English\"},"
+        "\"11\":{\"kind\":\"subject\",\"name\":\"Phonics\"},"
+        "\"12\":{\"kind\":\"interest\",\"name\":\"Senior leaders\"},"
+        "\"13\":{\"kind\":\"audience\",\"name\":\"Year 1\"}}";
     struct error error = {0};
     struct buf *const bufs[] = {&bench->facts, &bench->subject, &bench->text, &bench->html,
                                 &bench->mail};
@@ -91,8 +96,10 @@ static bool bench_open(struct bench *bench, const char *templates, int courses)
     struct json *tenant = json_parse(tenant_text, strlen(tenant_text), &error);
     facts_write(&bench->facts, false, courses);
     struct json *views = json_parse(bench->facts.data, bench->facts.size, &error);
-    bench->tenant_view = mail_context_tenant(tenant);
-    bench->course_views = mail_context_courses(views);
+    bench->tenant_view = mail_context_tenant(tenant, NULL);
+    bench->courses = mail_context_by_id(views);
+    bench->course_views = mail_context_courses(bench->courses, LANGUAGE_EN_GB);
+    bench->categories = json_parse(categories_text, strlen(categories_text), &error);
     json_free(tenant);
     json_free(views);
     buf_reset(&bench->facts);
@@ -108,7 +115,9 @@ static void bench_close(struct bench *bench)
         buf_free(bufs[i]);
     template_set_free(bench->set);
     json_free(bench->tenant_view);
+    json_free(bench->courses);
     json_free(bench->course_views);
+    json_free(bench->categories);
 }
 
 static bool render(struct bench *bench, const struct json *context)
@@ -160,7 +169,16 @@ static bool one_mail(struct bench *bench, int number)
     (void)snprintf(url, sizeof(url), "https://mail.example.org/u/%s", token_text);
     times[1] = cpu_seconds();
     struct json *message = json_parse(bench->facts.data, bench->facts.size, NULL);
-    const struct mail_context_input input = {bench->tenant_view, bench->course_views, message, url};
+    const struct mail_context_input input = {
+        .language = LANGUAGE_EN_GB,
+        .tenant_view = bench->tenant_view,
+        .courses = bench->courses,
+        .course_views = bench->course_views,
+        .categories = bench->categories,
+        .message = message,
+        .address = "sian@example.net",
+        .opt_out_url = url,
+    };
     struct json *context = mail_context_message(&input);
     times[2] = cpu_seconds();
     is_fine = is_fine && context != NULL && render(bench, context);

@@ -81,16 +81,31 @@ static void compose(char *parts[PART_COUNT])
 static void build_contexts(const char *text, size_t size)
 {
     struct json *facts = json_parse(text, size, NULL);
-    struct json *tenant = mail_context_tenant(facts);
-    struct json *courses = mail_context_courses(json_find(facts, "courses"));
-    const struct mail_context_input input = {tenant, courses, facts, "https://example.org/u/x"};
+    struct brand_logo logo;
+    if (!brand_logo_read(facts, &logo))
+        abort();
+    struct json *tenant = mail_context_tenant(facts, &logo);
+    struct json *courses = mail_context_by_id(json_find(facts, "courses"));
+    enum language language = size % 2 == 0 ? LANGUAGE_EN_GB : LANGUAGE_CY;
+    struct json *views = mail_context_courses(courses, language);
+    const struct mail_context_input input = {
+        .language = language,
+        .tenant_view = tenant,
+        .courses = courses,
+        .course_views = views,
+        .categories = json_find(facts, "categories"),
+        .message = facts,
+        .opt_out_url = "https://example.org/u/x",
+    };
     struct json *context = mail_context_message(&input);
-    if (tenant == NULL || courses == NULL || context == NULL)
+    if (tenant == NULL || courses == NULL || views == NULL || context == NULL)
         abort();
     json_free(context);
+    json_free(views);
     json_free(courses);
     json_free(tenant);
     json_free(facts);
+    brand_logo_free(&logo);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -58,17 +58,22 @@ static const char *given_or(const struct json *object, const char *key, const ch
 
 static struct json *context_make(const struct json *facts)
 {
-    struct json *tenant = mail_context_tenant(json_find(facts, "tenant"));
-    struct json *courses = mail_context_courses(json_find(facts, "courses"));
+    struct json *tenant = mail_context_tenant(json_find(facts, "tenant"), NULL);
+    struct json *courses = mail_context_by_id(json_find(facts, "courses"));
+    struct json *views = mail_context_courses(courses, LANGUAGE_EN_GB);
     const struct mail_context_input input = {
+        .language = LANGUAGE_EN_GB,
         .tenant_view = tenant,
-        .course_views = courses,
+        .courses = courses,
+        .course_views = views,
+        .categories = json_find(facts, "categories"),
         .message = json_find(facts, "message"),
         .opt_out_url = json_find_text(facts, "opt_out_url"),
     };
     struct json *context = mail_context_message(&input);
     json_free(tenant);
     json_free(courses);
+    json_free(views);
     return context;
 }
 

@@ -10,7 +10,11 @@
 #include <string.h>
 #include <sysexits.h>
 
-enum { MAIL_WRITER_LINE_BYTES = 4096, MAIL_WRITER_MESSAGE_ID_BYTES = 320 };
+enum {
+    MAIL_WRITER_LINE_BYTES = 4096,
+    MAIL_WRITER_NAME_BYTES = 16 * 1024, /* compose cuts it, at a character */
+    MAIL_WRITER_MESSAGE_ID_BYTES = 320,
+};
 
 void mail_writer_init(struct mail_writer *writer)
 {
@@ -18,6 +22,7 @@ void mail_writer_init(struct mail_writer *writer)
     buf_init(&writer->subject, MAIL_WRITER_LINE_BYTES);
     buf_init(&writer->text, MAIL_BODY_BYTES);
     buf_init(&writer->html, MAIL_BODY_BYTES);
+    buf_init(&writer->recipient_name, MAIL_WRITER_NAME_BYTES);
     buf_init(&writer->opt_out_url, MAIL_WRITER_LINE_BYTES);
     buf_init(&writer->opt_out_mailto, MAIL_WRITER_LINE_BYTES);
     buf_init(&writer->list_id, MAIL_WRITER_LINE_BYTES);
@@ -29,6 +34,7 @@ static void mail_writer_each_buf(struct mail_writer *writer, void (*act)(struct 
     act(&writer->subject);
     act(&writer->text);
     act(&writer->html);
+    act(&writer->recipient_name);
     act(&writer->opt_out_url);
     act(&writer->opt_out_mailto);
     act(&writer->list_id);
@@ -113,26 +119,44 @@ static bool list_headers_write(struct mail_writer *writer, const struct mail_wri
            line_check(&writer->feedback_id, "Feedback-ID", error);
 }
 
-static bool render(struct mail_writer *writer, const struct mail_writer_input *input,
-                   struct error *error)
+/* The recipient's language first, then the tenant's. */
+static const struct template_kind *kind_find(const struct mail_writer *writer,
+                                             const struct mail_writer_input *input)
 {
     const struct json *tenant = input->batch->tenant;
     const char *const languages[] = {
         json_find_text(json_find(input->data, "person"), "language"),
         json_find_text(tenant, "language"),
     };
-    const struct template_kind *kind =
-        template_set_find(writer->templates, json_find_text(tenant, "slug"),
-                          json_find_text(input->data, "kind"), languages, 2);
-    if (kind == NULL)
-        return error_set(error, EX_DATAERR, "no templates for this kind");
+    return template_set_find(writer->templates, json_find_text(tenant, "slug"),
+                             json_find_text(input->data, "kind"), languages, 2);
+}
+
+static struct json *context_make(const struct mail_writer *writer,
+                                 const struct mail_writer_input *input, const char *language_tag)
+{
+    enum language language = LANGUAGE_EN_GB;
+    (void)language_from_tag(language_tag, &language);
     const struct mail_context_input facts = {
+        .language = language,
         .tenant_view = input->batch->tenant_view,
-        .course_views = input->batch->course_views,
+        .courses = input->batch->courses,
+        .course_views = batch_course_views(input->batch, language),
+        .categories = input->batch->categories,
         .message = input->data,
+        .address = input->address,
         .opt_out_url = writer->opt_out_url.size > 0 ? writer->opt_out_url.data : "",
     };
-    struct json *context = mail_context_message(&facts);
+    return facts.course_views != NULL ? mail_context_message(&facts) : NULL;
+}
+
+static bool render(struct mail_writer *writer, const struct mail_writer_input *input,
+                   struct error *error)
+{
+    const struct template_kind *kind = kind_find(writer, input);
+    if (kind == NULL)
+        return error_set(error, EX_DATAERR, "no templates for this kind");
+    struct json *context = context_make(writer, input, kind->language);
     if (context == NULL)
         return no_memory(error);
     const struct json *stack[] = {context};
@@ -150,43 +174,38 @@ static bool render(struct mail_writer *writer, const struct mail_writer_input *i
     return true;
 }
 
-/* An establishment is named as it is; a person by the name that they chose to be shown. */
-static void recipient_name_write(const struct json *data, char *name, size_t size)
-{
-    const struct json *person = json_find(data, "person");
-    const char *display_name = json_find_text(person, "display_name");
-    const char *first_name = json_find_text(person, "first_name");
-    const char *last_name = json_find_text(person, "last_name");
-
-    if (person == NULL)
-        display_name = json_find_text(json_find(data, "establishment"), "name");
-    if (person == NULL || *display_name != '\0')
-        (void)snprintf(name, size, "%s", display_name);
-    else
-        (void)snprintf(name, size, "%s%s%s", first_name, *first_name && *last_name ? " " : "",
-                       last_name);
-}
-
 static const char *text_or_none(const struct buf *buf)
 {
     return buf->size > 0 ? buf->data : "";
+}
+
+/* A picture that the page does not show would be an attachment that nobody asked for. */
+static struct mail_logo logo_of(const struct batch *batch, const struct mail_writer *writer)
+{
+    const struct brand_logo *logo = &batch->logo;
+    bool is_shown = logo->size > 0 && writer->html.size > 0 &&
+                    strstr(writer->html.data, logo->content_id) != NULL;
+    if (!is_shown)
+        return (struct mail_logo){0};
+    return (struct mail_logo){logo->type, logo->bytes, logo->size, logo->content_id};
 }
 
 static bool compose(struct mail_writer *writer, const struct mail_writer_input *input,
                     struct buf *out, struct error *error)
 {
     const struct json *tenant = input->batch->tenant;
-    char recipient_name[4 * MAIL_DISPLAY_NAME_BYTES]; /* compose cuts it, at a character */
     char message_id[MAIL_WRITER_MESSAGE_ID_BYTES];
 
-    recipient_name_write(input->data, recipient_name, sizeof recipient_name);
+    (void)mail_context_append_name(&writer->recipient_name, input->data);
+    if (writer->recipient_name.is_out_of_memory)
+        return no_memory(error);
     /* The same at every attempt, so that a second copy can be known for one. */
     (void)snprintf(message_id, sizeof message_id, "hb.%" PRId64 ".%" PRId64 "@%s",
                    input->batch->tenant_id, input->message_id,
                    domain_of(mail_writer_sender(input->batch)));
     const struct mail mail = {
         .from = {json_find_text(tenant, "from_name"), mail_writer_sender(input->batch)},
-        .to = {recipient_name, input->address},
+        .to = {text_or_none(&writer->recipient_name), input->address},
         .reply_to = {"", json_find_text(tenant, "reply_to")},
         .subject = text_or_none(&writer->subject),
         .message_id = message_id,
@@ -198,6 +217,7 @@ static bool compose(struct mail_writer *writer, const struct mail_writer_input *
         .is_automatic = true,
         .text = text_or_none(&writer->text),
         .html = text_or_none(&writer->html),
+        .logo = logo_of(input->batch, writer),
     };
     return mail_compose(&mail, out, error);
 }

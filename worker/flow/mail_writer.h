@@ -19,6 +19,7 @@ struct mail_writer {
     struct buf subject;
     struct buf text;
     struct buf html;
+    struct buf recipient_name;
     struct buf opt_out_url;
     struct buf opt_out_mailto;
     struct buf list_id;

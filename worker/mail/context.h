@@ -79,8 +79,10 @@
 #ifndef HANDBELL_MAIL_CONTEXT_H
 #define HANDBELL_MAIL_CONTEXT_H
 
-#include "worker/base/error.h"
+#include "worker/base/buf.h"
 #include "worker/base/json.h"
+#include "worker/mail/brand.h"
+#include "worker/model/language.h"
 
 /* Lists are cut here; how long texts may be, and that lists stay below these, is for whoever takes
  * the facts. Names past their limit are counted ("and 3 more"). */
@@ -92,33 +94,50 @@ enum {
 };
 
 /* From tenant: {"slug","name","from_name","from_address","reply_to","dpo_contact","privacy_url",
- * "postal_address","base_url","bounce_domain","language","time_zone"}. Every value is optional. The
- * caller frees with json_free; NULL without memory. */
-struct json *mail_context_tenant(const struct json *tenant);
+ * "postal_address","base_url","bounce_domain","language","time_zone","brand":{"name","colour",
+ * "logo":{"type","base64","alt","width","height"}}}. Every value is optional. `logo` is by
+ * brand_logo_read, or NULL. The caller frees with json_free; NULL without memory. */
+struct json *mail_context_tenant(const struct json *tenant, const struct brand_logo *logo);
 
 /* From course: {"id","ref","title","summary","booking_url","contact","arrival_notes","bring",
  * "access_contact","cost","cancellation_terms","cancel_by_local","joining_instructions",
- * "resources":[{"name","url"}],"cancel_reason","status","sessions":[{"ref","starts_local",
- * "ends_local","zone","venue","venue_address","online_url"}]}, all optional. An address that is not
- * http or https is left out. Ownership as above. */
-struct json *mail_context_course(const struct json *course);
+ * "resources":[{"name","url"}],"cancel_reason","status","sessions":[{"key","ref","starts_local",
+ * "ends_local","zone","ends_zone","venue","venue_address","online_url"}],"categories":[ids]}, all optional. An address
+ * that is not http or https is left out. Ownership as above. */
+struct json *mail_context_course(const struct json *course, enum language language);
 
-/* The views of an array of courses, as an object whose keys are their ids in decimal. */
-struct json *mail_context_courses(const struct json *courses);
+/* An array of courses as an object whose keys are their ids in decimal; it holds them, it copies
+ * nothing. What has no id is left out. Ownership as above. */
+struct json *mail_context_by_id(const struct json *courses);
+
+/* The views of courses, given by mail_context_by_id, under the same keys. Ownership as above. */
+struct json *mail_context_courses(const struct json *courses, enum language language);
 
 struct mail_context_input {
+    enum language language;
     const struct json *tenant_view;  /* by mail_context_tenant; may be NULL */
+    const struct json *courses;      /* the facts, by id; may be NULL */
     const struct json *course_views; /* by mail_context_courses; may be NULL */
-    /* {"id","kind","person":{"email","first_name","last_name","display_name","language"},
-     * "establishment":{"name"} (in the place of a person),
-     * "courses":[ids],"matched":{"id":[category names]},"booking":{"ref","status","online_url"},
+    const struct json *categories;   /* {"id":{"kind","name"}}; may be NULL */
+    /* {"id","kind","person":{"email","first_name","last_name","display_name","shares_address"},
+     * "establishment":{"name"} (in the place of a person), "is_urgent","link_topic",
+     * "courses":[ids],"ticks":[category ids],
+     * "booking":{"ref","status","online_url","offer_expires_local","delegate_name"},
+     * "change":{"title","sessions":[as a course's]},
      * "roles":{"delegate","booker","tutor","provider","booked_for":[names]}} */
     const struct json *message;
+    const char *address;     /* that it goes to; NULL: the person's own */
     const char *opt_out_url; /* "" or NULL: the mail has none */
+    bool has_calendar;
 };
 
 /* The context of one message. A course that `course_views` lacks is left out. Ownership as above.
  */
 struct json *mail_context_message(const struct mail_context_input *input);
+
+/* What the recipient is called, "" where nobody said: as they wish, else by their names, else by
+ * the establishment's. False, and `name` "" (it is then too long) or out of memory, as buf_append.
+ */
+bool mail_context_append_name(struct buf *name, const struct json *message);
 
 #endif

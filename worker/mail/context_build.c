@@ -1,6 +1,7 @@
 /* Builds JSON objects for templates. Knows no field by name. */
 #include "worker/mail/context_build.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { URL_BYTES = 2000, WORDS_BYTES = 64 * 1024, KEY_BYTES = 64 };
@@ -118,26 +119,50 @@ void context_build_fact_url(struct context_builder *builder, const struct json *
         context_build_text(builder, key, "");
 }
 
-void context_build_words(struct context_builder *builder, const char *key, const struct json *list,
-                         size_t maximum)
+/* What stands before the last of several. */
+static const char *and_of(enum language language, const char *text, size_t size)
+{
+    if (language != LANGUAGE_CY)
+        return " and ";
+    return language_welsh_is_ac(text, size) ? " ac " : " a ";
+}
+
+static void append_more(struct buf *words, size_t hidden, bool is_first, enum language language)
+{
+    char number[24];
+    int size = snprintf(number, sizeof(number), "%zu", hidden);
+    if (!is_first)
+        buf_append_text(words, and_of(language, number, (size_t)size));
+    buf_printf(words, language == LANGUAGE_CY ? "%s arall" : "%s more", number);
+}
+
+void context_build_list(struct context_builder *builder, const char *key,
+                        const struct json *const *texts, size_t count, size_t hidden,
+                        enum language language)
 {
     struct buf words;
     buf_init(&words, WORDS_BYTES);
-    size_t count = json_array_count(list);
-    size_t shown = count > maximum ? maximum : count;
-    size_t parts = shown + (count > shown);
-    for (size_t i = 0; i < parts; i++) {
-        if (i > 0)
-            buf_append_text(&words, i + 1 == parts ? " and " : ", ");
+    for (size_t i = 0; i < count; i++) {
         size_t size = 0;
-        const char *text = json_text(json_array_at(list, i), &size);
-        if (i < shown)
-            buf_append(&words, text, size);
-        else
-            buf_printf(&words, "%zu more", count - shown);
+        const char *text = json_text(texts[i], &size);
+        bool is_last = i + 1 == count && hidden == 0;
+        if (i > 0)
+            buf_append_text(&words, is_last ? and_of(language, text, size) : ", ");
+        buf_append(&words, text, size);
     }
+    if (hidden > 0)
+        append_more(&words, hidden, count == 0, language);
     if (words.has_failed)
         builder->has_failed = true;
     context_build_value(builder, key, json_new_text(words.data, words.size));
     buf_free(&words);
+}
+
+void context_build_plural(struct context_builder *builder, const char *key, size_t count,
+                          enum language language)
+{
+    struct context_builder plural;
+    context_build_start(&plural);
+    context_build_bool(&plural, language_plural_name(language_plural_of(language, count)), true);
+    context_build_value(builder, key, context_build_end(&plural));
 }

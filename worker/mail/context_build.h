@@ -5,6 +5,7 @@
 
 #include "worker/base/buf.h"
 #include "worker/base/json.h"
+#include "worker/model/language.h"
 
 /* An object under construction. After `has_failed` (no memory) nothing more is added. */
 struct context_builder {
@@ -36,9 +37,15 @@ void context_build_fact_lines(struct context_builder *builder, const struct json
 void context_build_fact_url(struct context_builder *builder, const struct json *facts,
                             const char *key);
 
-/* "Maths", "Maths and Music", "Maths, Music and Art": at most `maximum` texts of `list`, the others
- * as "2 more". */
-void context_build_words(struct context_builder *builder, const char *key, const struct json *list,
-                         size_t maximum);
+/* "Maths", "Maths and Music", "Maths, Music and Art"; in Welsh "Mathemateg, Cerddoriaeth ac
+ * Addysg". `texts` are text values (anything else is ""); `hidden` others are counted: "and 2
+ * more", "a 2 arall". */
+void context_build_list(struct context_builder *builder, const char *key,
+                        const struct json *const *texts, size_t count, size_t hidden,
+                        enum language language);
+
+/* {"other":true}: the one that holds of CLDR's categories for `count`. */
+void context_build_plural(struct context_builder *builder, const char *key, size_t count,
+                          enum language language);
 
 #endif

@@ -6,11 +6,41 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const day_names[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                        "Thursday", "Friday", "Saturday"};
-static const char *const month_names[] = {"January",   "February", "March",    "April",
-                                          "May",       "June",     "July",     "August",
-                                          "September", "October",  "November", "December"};
+/* The days with their word before them, which Welsh changes: "Dydd Llun", "dydd Llun", "ddydd
+ * Llun".
+ */
+struct date_words {
+    const char *day_starting_line;
+    const char *day_in_sentence; /* the word that says "on" included */
+    const char *day_after_comma;
+    const char *days[7]; /* Sunday first */
+    const char *months[12];
+    const char *noon;
+    const char *midnight;
+    const char *to;
+};
+
+static const struct date_words words_of[LANGUAGE_COUNT] = {
+    [LANGUAGE_EN_GB] = {.day_starting_line = "",
+                        .day_in_sentence = "on ",
+                        .day_after_comma = "",
+                        .days = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday",
+                                 "Saturday"},
+                        .months = {"January", "February", "March", "April", "May", "June", "July",
+                                   "August", "September", "October", "November", "December"},
+                        .noon = "12 noon",
+                        .midnight = "midnight",
+                        .to = " to "},
+    [LANGUAGE_CY] = {.day_starting_line = "Dydd ",
+                     .day_in_sentence = "ddydd ",
+                     .day_after_comma = "dydd ",
+                     .days = {"Sul", "Llun", "Mawrth", "Mercher", "Iau", "Gwener", "Sadwrn"},
+                     .months = {"Ionawr", "Chwefror", "Mawrth", "Ebrill", "Mai", "Mehefin",
+                                "Gorffennaf", "Awst", "Medi", "Hydref", "Tachwedd", "Rhagfyr"},
+                     .noon = "hanner dydd",
+                     .midnight = "hanner nos",
+                     .to = " i "},
+};
 
 static bool digits_read(const char **text, int count, int *value)
 {
@@ -85,23 +115,41 @@ static int weekday(const struct mail_date *date)
     return (year + year / 4 - year / 100 + year / 400 + shifts[date->month - 1] + date->day) % 7;
 }
 
-bool mail_date_append_short_day(struct buf *out, const struct mail_date *date)
+/* "WORDLlun 23 Tachwedd". */
+static bool append_day(struct buf *out, const struct mail_date *date, const char *word,
+                       const struct date_words *words)
 {
-    return buf_printf(out, "%s %d %s", day_names[weekday(date)], date->day,
-                      month_names[date->month - 1]);
+    return buf_printf(out, "%s%s %d %s", word, words->days[weekday(date)], date->day,
+                      words->months[date->month - 1]);
 }
 
-bool mail_date_append_day(struct buf *out, const struct mail_date *date)
+bool mail_date_append_short_day(struct buf *out, const struct mail_date *date,
+                                enum language language)
 {
-    return mail_date_append_short_day(out, date) && buf_printf(out, " %d", date->year);
+    const struct date_words *words = &words_of[language];
+    return append_day(out, date, words->day_after_comma, words);
 }
 
-bool mail_date_append_time(struct buf *out, const struct mail_date *date)
+bool mail_date_append_day(struct buf *out, const struct mail_date *date, enum language language)
+{
+    const struct date_words *words = &words_of[language];
+    return append_day(out, date, words->day_starting_line, words) &&
+           buf_printf(out, " %d", date->year);
+}
+
+bool mail_date_append_on_day(struct buf *out, const struct mail_date *date, enum language language)
+{
+    const struct date_words *words = &words_of[language];
+    return append_day(out, date, words->day_in_sentence, words) &&
+           buf_printf(out, " %d", date->year);
+}
+
+bool mail_date_append_time(struct buf *out, const struct mail_date *date, enum language language)
 {
     if (date->minute == 0 && date->hour == 0)
-        return buf_append_text(out, "midnight");
+        return buf_append_text(out, words_of[language].midnight);
     if (date->minute == 0 && date->hour == 12)
-        return buf_append_text(out, "12 noon");
+        return buf_append_text(out, words_of[language].noon);
     int hour = date->hour % 12 == 0 ? 12 : date->hour % 12;
     const char *half = date->hour < 12 ? "am" : "pm";
     if (date->minute == 0)
@@ -109,20 +157,37 @@ bool mail_date_append_time(struct buf *out, const struct mail_date *date)
     return buf_printf(out, "%d.%02d%s", hour, date->minute, half);
 }
 
-bool mail_date_append_times(struct buf *out, const struct mail_date *start,
-                            const struct mail_date *end, const char *zone)
+bool mail_date_append_moment(struct buf *out, const struct mail_date *date, enum language language)
 {
-    mail_date_append_time(out, start);
-    if (end != NULL) {
-        buf_append_text(out, " to ");
-        mail_date_append_time(out, end);
-        if (!mail_date_is_same_day(start, end)) {
-            buf_append_text(out, " on ");
-            mail_date_append_day(out, end);
-        }
-    }
+    mail_date_append_time(out, date, language);
+    buf_append_char(out, ' ');
+    return mail_date_append_on_day(out, date, language);
+}
+
+static void append_zone(struct buf *out, const char *zone)
+{
     if (zone[0] != '\0')
         buf_printf(out, " %s", zone);
+}
+
+bool mail_date_append_times(struct buf *out, const struct mail_date_span *span,
+                            enum language language)
+{
+    const char *zone = span->start_zone;
+    mail_date_append_time(out, &span->start, language);
+    if (span->end.day != 0) {
+        if (span->end_zone[0] != '\0' && strcmp(span->end_zone, zone) != 0) {
+            append_zone(out, zone);
+            zone = span->end_zone;
+        }
+        buf_append_text(out, words_of[language].to);
+        mail_date_append_time(out, &span->end, language);
+    }
+    append_zone(out, zone);
+    if (span->end.day != 0 && !mail_date_is_same_day(&span->start, &span->end)) {
+        buf_append_char(out, ' ');
+        mail_date_append_on_day(out, &span->end, language);
+    }
     return !out->has_failed;
 }
 
@@ -134,10 +199,11 @@ void mail_date_write_rfc5322(int64_t unix_seconds, char text[MAIL_DATE_RFC5322_B
                      : unix_seconds > last_second ? (time_t)last_second
                                                   : (time_t)unix_seconds;
     (void)gmtime_r(&seconds, &parts);
+    const struct date_words *words = &words_of[LANGUAGE_EN_GB];
     /* %.3s: strftime's names would follow the process's locale. */
     (void)snprintf(text, MAIL_DATE_RFC5322_BYTES, "%.3s, %02u %.3s %04u %02u:%02u:%02u +0000",
-                   day_names[parts.tm_wday], (unsigned)parts.tm_mday % 100U,
-                   month_names[parts.tm_mon], (unsigned)(parts.tm_year + 1900) % 10000U,
+                   words->days[parts.tm_wday], (unsigned)parts.tm_mday % 100U,
+                   words->months[parts.tm_mon], (unsigned)(parts.tm_year + 1900) % 10000U,
                    (unsigned)parts.tm_hour % 100U, (unsigned)parts.tm_min % 100U,
                    (unsigned)parts.tm_sec % 100U);
 }

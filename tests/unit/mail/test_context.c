@@ -18,25 +18,44 @@ static struct json *parse(const char *text)
     return json;
 }
 
-/* The context of `message` with `courses`, both as JSON. */
-static struct json *context_of(const char *message, const char *courses)
+/* The context of `message` with `courses`, both as JSON, in a language. */
+static struct json *context_in(enum language language, const char *message, const char *courses)
 {
+    static const char categories_text[] = "{\"1\":{\"kind\":\"subject\",\"name\":\"Maths\"},"
+                                          "\"2\":{\"kind\":\"subject\",\"name\":\"Music\"},"
+                                          "\"3\":{\"kind\":\"audience\",\"name\":\"Year 5\"},"
+                                          "\"4\":{\"kind\":\"interest\",\"name\":\"Addysg\"}}";
     struct json *tenant_facts =
         parse("{\"name\":\"Desk\",\"language\":\"cy\",\"privacy_url\":\"javascript:x\","
               "\"postal_address\":\"1 High St\\r\\n\\nYate\\n\"}");
     struct json *course_facts = parse(courses);
     struct json *message_facts = parse(message);
-    struct json *tenant = mail_context_tenant(tenant_facts);
-    struct json *views = mail_context_courses(course_facts);
-    const struct mail_context_input input = {tenant, views, message_facts, "https://x/u/t"};
+    struct json *categories = parse(categories_text);
+    struct json *tenant = mail_context_tenant(tenant_facts, NULL);
+    struct json *by_id = mail_context_by_id(course_facts);
+    struct json *views = mail_context_courses(by_id, language);
+    const struct mail_context_input input = {.language = language,
+                                             .tenant_view = tenant,
+                                             .courses = by_id,
+                                             .course_views = views,
+                                             .categories = categories,
+                                             .message = message_facts,
+                                             .opt_out_url = "https://x/u/t"};
     struct json *context = mail_context_message(&input);
     assert_non_null(context);
     json_free(tenant_facts);
     json_free(course_facts);
     json_free(message_facts);
+    json_free(categories);
     json_free(tenant);
+    json_free(by_id);
     json_free(views);
     return context;
+}
+
+static struct json *context_of(const char *message, const char *courses)
+{
+    return context_in(LANGUAGE_EN_GB, message, courses);
 }
 
 static const char *text_at(const struct json *json, const char *path)
@@ -77,35 +96,72 @@ static void the_greeting_uses_the_best_name_there_is(void **state)
     }
 }
 
-static void the_language_is_the_persons_then_the_tenants(void **state)
+static void a_shared_mailbox_is_told_for_whom_the_mail_is(void **state)
 {
     (void)state;
-    struct json *context = context_of("{\"person\":{\"language\":\"en\"}}", "[]");
-    assert_string_equal(text_at(context, "language"), "en");
+    static const struct {
+        const char *message;
+        const char *for_whom;
+    } rows[] = {
+        {"{\"person\":{\"first_name\":\"Ann\",\"email\":\"office@e.org\"}}", "Ann"},
+        {"{\"person\":{\"first_name\":\"Ann\",\"email\":\"ann@e.org\"}}", ""},
+        {"{\"person\":{\"first_name\":\"Ann\",\"last_name\":\"Lee\",\"email\":\"ann@e.org\","
+         "\"shares_address\":true}}",
+         "Ann Lee"},
+        {"{\"person\":{\"email\":\"office@e.org\"}}", ""},
+        {"{\"establishment\":{\"name\":\"Yate School\",\"email\":\"office@e.org\"}}", ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct json *context = context_of(rows[i].message, "[]");
+        assert_string_equal(text_at(context, "for_whom"), rows[i].for_whom);
+        json_free(context);
+    }
+    struct json *message = parse("{\"person\":{\"first_name\":\"Ann\",\"email\":\"ann@e.org\"}}");
+    const struct mail_context_input input = {.message = message, .address = "head@e.org"};
+    struct json *context = mail_context_message(&input);
+    assert_string_equal(text_at(context, "for_whom"), "Ann");
     json_free(context);
-    context = context_of("{\"person\":{}}", "[]");
-    assert_string_equal(text_at(context, "language"), "cy");
+    json_free(message);
+}
+
+static void the_link_says_what_it_stops(void **state)
+{
+    (void)state;
+    struct json *context = context_of("{\"link_topic\":\"optional\"}", "[]");
+    assert_true(json_find_true(context, "stops_optional"));
+    assert_false(json_find_true(context, "stops_alerts"));
+    assert_false(json_find_true(context, "stops_bulletin"));
     json_free(context);
+    struct json *message = parse("{\"link_topic\":\"alerts\"}");
+    struct mail_context_input input = {.message = message, .opt_out_url = ""};
+    context = mail_context_message(&input);
+    assert_false(json_find_true(context, "stops_alerts"));
+    json_free(context);
+    input.opt_out_url = "https://x/";
+    context = mail_context_message(&input);
+    assert_true(json_find_true(context, "stops_alerts"));
+    json_free(context);
+    json_free(message);
 }
 
 static void an_alert_says_when_where_and_why(void **state)
 {
     (void)state;
-    struct json *context = context_of(
-        "{\"courses\":[12,99,\"13\"],\"matched\":{\"12\":[\"Maths\",\"Year 5\",\"Heads\"],"
-        "\"13\":[\"Music\",\"Art\"]}}",
-        "[{\"id\":12,\"title\":\"A\",\"sessions\":[{\"starts_local\":\"2026-11-23T09:30\","
-        "\"ends_local\":\"2026-11-23T15:30\",\"zone\":\"GMT\",\"venue\":\"Hall\"},"
-        "{\"starts_local\":\"2026-11-24T09:30\",\"online_url\":\"https://m/1\"}]},"
-        "{\"id\":13,\"title\":\"B\"}]");
+    struct json *context =
+        context_of("{\"courses\":[12,99,13],\"ticks\":[99,4,3,1,2]}",
+                   "[{\"id\":12,\"title\":\"A\",\"categories\":[4,7,3,1],\"sessions\":[{\"starts_"
+                   "local\":\"2026-11-23T09:30\","
+                   "\"ends_local\":\"2026-11-23T15:30\",\"zone\":\"GMT\",\"venue\":\"Hall\"},"
+                   "{\"starts_local\":\"2026-11-24T09:30\",\"online_url\":\"https://m/1\"}]},"
+                   "{\"id\":13,\"title\":\"B\",\"categories\":[2,4]}]");
     assert_string_equal(text_at(context, "courses.0.course.title"), "A");
-    assert_string_equal(text_at(context, "courses.0.because"), "Maths, Year 5 and Heads");
+    assert_string_equal(text_at(context, "courses.0.because"), "Maths, Year 5 and Addysg");
     assert_string_equal(text_at(context, "courses.0.course.first_day"), "Monday 23 November 2026");
     assert_string_equal(text_at(context, "courses.0.course.first_times"), "9.30am to 3.30pm GMT");
     assert_string_equal(text_at(context, "courses.0.course.first_venue"), "Hall");
     assert_string_equal(text_at(context, "courses.0.course.sessions.1.online_url"), "https://m/1");
     assert_string_equal(text_at(context, "courses.0.course.sessions.1.venue"), "");
-    assert_string_equal(text_at(context, "courses.1.because"), "Music and Art");
+    assert_string_equal(text_at(context, "courses.1.because"), "Music and Addysg");
     assert_string_equal(text_at(context, "courses.1.course.first_day"), "");
     assert_int_equal(json_array_count(json_find(context, "courses")), 2);
     assert_int_equal(json_find_integer(context, "course_count", 0), 2);
@@ -186,7 +242,7 @@ static void facts_of_the_wrong_type_are_as_absent(void **state)
 {
     (void)state;
     struct json *context = context_of(
-        "{\"courses\":{\"a\":1},\"matched\":[],\"person\":5,\"booking\":[],\"roles\":\"x\"}",
+        "{\"courses\":{\"a\":1},\"ticks\":[],\"person\":5,\"booking\":[],\"roles\":\"x\"}",
         "[{\"id\":1,\"title\":7,\"sessions\":{},\"resources\":\"x\"},5]");
     assert_int_equal(json_find_integer(context, "course_count", -1), 0);
     assert_string_equal(text_at(context, "person_name"), "");
@@ -201,7 +257,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_greeting_uses_the_best_name_there_is),
-        cmocka_unit_test(the_language_is_the_persons_then_the_tenants),
+        cmocka_unit_test(a_shared_mailbox_is_told_for_whom_the_mail_is),
+        cmocka_unit_test(the_link_says_what_it_stops),
         cmocka_unit_test(an_alert_says_when_where_and_why),
         cmocka_unit_test(a_link_of_another_scheme_is_left_out),
         cmocka_unit_test(roles_are_the_ones_given_and_else_a_delegates),

@@ -1,4 +1,4 @@
-/* Proves that dates read as people of England write them, and that none is invented. */
+/* Proves that dates read as people of England and Wales write them, and that none is invented. */
 #include "worker/mail/date.h"
 
 #include <setjmp.h>
@@ -42,48 +42,115 @@ static void a_local_time_is_read_or_refused(void **state)
     }
 }
 
-static void days_and_times_are_in_words(void **state)
+typedef bool append_day(struct buf *out, const struct mail_date *date, enum language language);
+
+static void assert_day(append_day *append, const char *local, enum language language,
+                       const char *words)
+{
+    struct mail_date date;
+    struct buf out;
+    buf_init(&out, 200);
+    assert_true(mail_date_parse(local, &date));
+    assert_true(append(&out, &date, language));
+    assert_string_equal(out.data, words);
+    buf_free(&out);
+}
+
+static void assert_times(const char *start, const char *end, const char *start_zone,
+                         const char *end_zone, enum language language, const char *words)
+{
+    struct mail_date_span span = {.start_zone = start_zone, .end_zone = end_zone};
+    struct buf out;
+    buf_init(&out, 200);
+    assert_true(mail_date_parse(start, &span.start));
+    assert_true(end == NULL || mail_date_parse(end, &span.end));
+    assert_true(mail_date_append_times(&out, &span, language));
+    assert_string_equal(out.data, words);
+    buf_free(&out);
+}
+
+static void a_day_is_in_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *local;
+        const char *english;
+        const char *welsh;
+    } rows[] = {
+        {"2026-11-23T09:30", "Monday 23 November 2026", "Dydd Llun 23 Tachwedd 2026"},
+        {"2026-06-01T13:00", "Monday 1 June 2026", "Dydd Llun 1 Mehefin 2026"},
+        {"2026-11-22T00:00", "Sunday 22 November 2026", "Dydd Sul 22 Tachwedd 2026"},
+        {"2028-02-29T00:05", "Tuesday 29 February 2028", "Dydd Mawrth 29 Chwefror 2028"},
+        {"2026-01-01T09:00", "Thursday 1 January 2026", "Dydd Iau 1 Ionawr 2026"},
+        {"2000-01-01T09:00", "Saturday 1 January 2000", "Dydd Sadwrn 1 Ionawr 2000"},
+        {"1999-12-31T09:00", "Friday 31 December 1999", "Dydd Gwener 31 Rhagfyr 1999"},
+        {"2026-03-04T09:00", "Wednesday 4 March 2026", "Dydd Mercher 4 Mawrth 2026"},
+        {"2026-04-06T09:00", "Monday 6 April 2026", "Dydd Llun 6 Ebrill 2026"},
+        {"2026-05-05T09:00", "Tuesday 5 May 2026", "Dydd Mawrth 5 Mai 2026"},
+        {"2026-07-02T09:00", "Thursday 2 July 2026", "Dydd Iau 2 Gorffennaf 2026"},
+        {"2026-08-07T09:00", "Friday 7 August 2026", "Dydd Gwener 7 Awst 2026"},
+        {"2026-09-05T09:00", "Saturday 5 September 2026", "Dydd Sadwrn 5 Medi 2026"},
+        {"2026-10-25T09:00", "Sunday 25 October 2026", "Dydd Sul 25 Hydref 2026"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_day(mail_date_append_day, rows[i].local, LANGUAGE_EN_GB, rows[i].english);
+        assert_day(mail_date_append_day, rows[i].local, LANGUAGE_CY, rows[i].welsh);
+    }
+}
+
+/* Welsh changes the first sound of the day where a sentence says when. */
+static void a_day_has_the_form_of_its_place(void **state)
+{
+    (void)state;
+    static const char monday[] = "2026-11-23T17:00";
+    assert_day(mail_date_append_on_day, monday, LANGUAGE_EN_GB, "on Monday 23 November 2026");
+    assert_day(mail_date_append_on_day, monday, LANGUAGE_CY, "ddydd Llun 23 Tachwedd 2026");
+    assert_day(mail_date_append_short_day, monday, LANGUAGE_EN_GB, "Monday 23 November");
+    assert_day(mail_date_append_short_day, monday, LANGUAGE_CY, "dydd Llun 23 Tachwedd");
+    assert_day(mail_date_append_moment, monday, LANGUAGE_EN_GB, "5pm on Monday 23 November 2026");
+    assert_day(mail_date_append_moment, monday, LANGUAGE_CY, "5pm ddydd Llun 23 Tachwedd 2026");
+}
+
+static void times_are_in_words(void **state)
 {
     (void)state;
     static const struct {
         const char *start;
         const char *end;
         const char *zone;
-        const char *day;
-        const char *times;
+        const char *english;
+        const char *welsh;
     } rows[] = {
-        {"2026-11-23T09:30", "2026-11-23T15:30", "GMT", "Monday 23 November 2026",
-         "9.30am to 3.30pm GMT"},
-        {"2026-06-01T13:00", "2026-06-01T14:05", "BST", "Monday 1 June 2026", "1pm to 2.05pm BST"},
-        {"2026-11-22T00:00", "2026-11-22T12:00", "", "Sunday 22 November 2026",
-         "midnight to 12 noon"},
-        {"2028-02-29T00:05", "2028-02-29T12:30", "GMT", "Tuesday 29 February 2028",
-         "12.05am to 12.30pm GMT"},
-        {"2026-11-23T18:00", "2026-11-24T01:00", "GMT", "Monday 23 November 2026",
-         "6pm to 1am on Tuesday 24 November 2026 GMT"},
-        {"2026-01-01T09:00", NULL, "GMT", "Thursday 1 January 2026", "9am GMT"},
-        {"2000-01-01T09:00", NULL, "", "Saturday 1 January 2000", "9am"},
-        {"1999-12-31T09:00", NULL, "", "Friday 31 December 1999", "9am"},
+        {"2026-11-23T09:30", "2026-11-23T15:30", "GMT", "9.30am to 3.30pm GMT",
+         "9.30am i 3.30pm GMT"},
+        {"2026-06-01T13:00", "2026-06-01T14:05", "BST", "1pm to 2.05pm BST", "1pm i 2.05pm BST"},
+        {"2026-11-22T00:00", "2026-11-22T12:00", "", "midnight to 12 noon",
+         "hanner nos i hanner dydd"},
+        {"2028-02-29T00:05", "2028-02-29T12:30", "GMT", "12.05am to 12.30pm GMT",
+         "12.05am i 12.30pm GMT"},
+        {"2026-11-23T18:00", "2026-11-24T01:00", "GMT",
+         "6pm to 1am GMT on Tuesday 24 November 2026",
+         "6pm i 1am GMT ddydd Mawrth 24 Tachwedd 2026"},
+        {"2026-01-01T09:00", NULL, "GMT", "9am GMT", "9am GMT"},
+        {"2000-01-01T09:00", NULL, "", "9am", "9am"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct mail_date start;
-        struct mail_date end;
-        struct buf out;
-        buf_init(&out, 200);
-        assert_true(mail_date_parse(rows[i].start, &start));
-        assert_true(rows[i].end == NULL || mail_date_parse(rows[i].end, &end));
-        assert_true(mail_date_append_day(&out, &start));
-        assert_string_equal(out.data, rows[i].day);
-        buf_reset(&out);
-        assert_true(
-            mail_date_append_times(&out, &start, rows[i].end != NULL ? &end : NULL, rows[i].zone));
-        assert_string_equal(out.data, rows[i].times);
-        buf_reset(&out);
-        assert_true(mail_date_append_short_day(&out, &start));
-        assert_int_equal(strncmp(out.data, rows[i].day, out.size), 0);
-        assert_int_equal(strlen(rows[i].day), out.size + 5);
-        buf_free(&out);
+        assert_times(rows[i].start, rows[i].end, rows[i].zone, "", LANGUAGE_EN_GB, rows[i].english);
+        assert_times(rows[i].start, rows[i].end, rows[i].zone, rows[i].zone, LANGUAGE_CY,
+                     rows[i].welsh);
     }
+}
+
+/* A residential that begins in one time and ends in the other names both. */
+static void clocks_that_change_in_between_are_said(void **state)
+{
+    (void)state;
+    assert_times("2026-10-24T09:00", "2026-10-25T16:00", "BST", "GMT", LANGUAGE_EN_GB,
+                 "9am BST to 4pm GMT on Sunday 25 October 2026");
+    assert_times("2027-03-27T09:00", "2027-03-28T16:00", "GMT", "BST", LANGUAGE_CY,
+                 "9am GMT i 4pm BST ddydd Sul 28 Mawrth 2027");
+    assert_times("2026-10-25T00:30", "2026-10-25T01:30", "BST", "GMT", LANGUAGE_EN_GB,
+                 "12.30am BST to 1.30am GMT");
 }
 
 static void the_date_header_is_of_rfc_5322(void **state)
@@ -110,7 +177,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_local_time_is_read_or_refused),
-        cmocka_unit_test(days_and_times_are_in_words),
+        cmocka_unit_test(a_day_is_in_words),
+        cmocka_unit_test(a_day_has_the_form_of_its_place),
+        cmocka_unit_test(times_are_in_words),
+        cmocka_unit_test(clocks_that_change_in_between_are_said),
         cmocka_unit_test(the_date_header_is_of_rfc_5322),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
