@@ -1,4 +1,5 @@
-/* `handbell check`: are the settings good? Asks neither database nor relay. */
+/* `handbell check`: are the settings good, and the templates? Asks neither database nor relay. */
+#include "worker/cli/check_templates.h"
 #include "worker/cli/cli.h"
 
 #include <sysexits.h>
@@ -27,5 +28,5 @@ int cli_run_check(const struct cli_arguments *arguments)
     }
     (void)printf("settings: good (%s)\n",
                  arguments->config_path ? arguments->config_path : "no file; defaults");
-    return EX_OK;
+    return check_templates(arguments->config);
 }

@@ -50,7 +50,7 @@ static const struct cli_command commands[] = {
      cli_run_migrate},
     {"worker", "", 0, 0, "send what is due, until stopped", NULL, true, cli_run_worker},
     {"web", "", 0, 0, "serve the pages that mails link to, until stopped", NULL, true, cli_run_web},
-    {"check", "", 0, 0, "check the settings", check_options, true, cli_run_check},
+    {"check", "", 0, 0, "check the settings and the templates", check_options, true, cli_run_check},
     {"status", "", 0, 0, "show the queue, rates and trouble", status_options, true, cli_run_status},
     {"why", "TENANT COURSE PERSON", 3, 3, "say why a person is alerted to a course, or is not",
      why_options, true, cli_run_why},
