@@ -5,6 +5,7 @@
 #include "worker/flow/worker_options.h"
 #include "worker/io/http.h"
 #include "worker/io/smtp.h"
+#include "worker/mail/dkim_keys.h"
 
 static const struct setting security_settings[] = {
     {"security", "key_file", SETTING_PATH, "", 1, 1000, "/etc/handbell/key",
@@ -17,7 +18,7 @@ const struct setting *const *cli_settings(void)
 {
     static const struct setting *const tables[] = {
         database_settings, worker_settings,   smtp_settings, http_settings,
-        template_settings, security_settings, NULL,
+        template_settings, security_settings, dkim_settings, NULL,
     };
     return tables;
 }

@@ -48,6 +48,9 @@ static bool equipment_fill(struct loop *loop, struct equipment *equipment, const
         return false;
     if (!token_keys_read(equipment->options.key_file, &equipment->keys, error))
         return error_prefix(error, "[security] key_file");
+    equipment->dkim_keys = dkim_keys_read(config_text(equipment->config, "dkim", "key_dir"), error);
+    if (equipment->dkim_keys == NULL)
+        return error_prefix(error, "[dkim] key_dir");
     return relay_make(loop, equipment, before, error);
 }
 
@@ -74,6 +77,7 @@ void equipment_free(struct equipment *equipment)
         smtp_client_free(equipment->relay);
     template_set_free(equipment->templates);
     token_keys_wipe(&equipment->keys);
+    dkim_keys_let_go(equipment->dkim_keys);
     config_free(equipment->config);
     free(equipment);
 }

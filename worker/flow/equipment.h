@@ -1,5 +1,5 @@
-/* What a worker takes from files: settings, templates, signing keys, and the relay's client made of
- * them. Loaded whole or not at all, at the start and at each reload. */
+/* What a worker takes from files: settings, templates, keys of tokens and of DKIM, and the relay's
+ * client made of them. Loaded whole or not at all, at the start and at each reload. */
 #ifndef HANDBELL_FLOW_EQUIPMENT_H
 #define HANDBELL_FLOW_EQUIPMENT_H
 
@@ -8,6 +8,7 @@
 #include "worker/flow/worker_options.h"
 #include "worker/io/loop.h"
 #include "worker/io/smtp.h"
+#include "worker/mail/dkim_keys.h"
 #include "worker/model/token_keys.h"
 
 /* All owned. */
@@ -16,6 +17,7 @@ struct equipment {
     struct worker_options options;
     struct template_set *templates;
     struct token_keys keys;
+    struct dkim_keys *dkim_keys;
     struct smtp_client *relay;
     uint32_t relay_connections;
 };

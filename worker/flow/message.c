@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 enum { MESSAGE_MAIL_BYTES = 8 * 1024 * 1024 };
 
@@ -48,6 +49,10 @@ static struct list *list_of(struct message *message, enum message_state state)
         return &lists->marking;
     case MESSAGE_MARKED:
         return &lists->marked[message->lane];
+    case MESSAGE_SIGNING:
+        return &lists->signing;
+    case MESSAGE_OUTGOING:
+        return &lists->outgoing[message->lane];
     case MESSAGE_SENDING:
         return &lists->sending;
     case MESSAGE_DONE:
@@ -77,8 +82,8 @@ void message_enter(struct message *message, enum message_state state)
 
 const char *message_state_name(enum message_state state)
 {
-    static const char *const names[] = {"new",     "claimed", "marking",   "marked",
-                                        "sending", "done",    "recording", "ended"};
+    static const char *const names[] = {"new",      "claimed", "marking", "marked",    "signing",
+                                        "outgoing", "sending", "done",    "recording", "ended"};
     return names[state];
 }
 
@@ -96,6 +101,56 @@ void message_keep_outcome(struct message *message, const struct outcome *outcome
         const char *name = json_find_text(person != NULL ? person : school, names[i]);
         outcome_hide(text, name, (unsigned)strlen(name));
     }
+}
+
+bool message_keep_courses(struct message *message, const int64_t *courses, size_t count)
+{
+    struct json *kept;
+    if (count == 0 || count == json_array_count(json_find(message->data, "courses")))
+        return true;
+    kept = json_new_array();
+    for (size_t i = 0; kept != NULL && i < count; i++)
+        if (!json_append(kept, json_new_integer(courses[i]))) {
+            json_free(kept);
+            kept = NULL;
+        }
+    return json_set(message->data, "courses", kept);
+}
+
+void message_fail(struct message *message, const struct error *error)
+{
+    message->outcome = (struct outcome){
+        .kind = error->exit_status == EX_DATAERR ? OUTCOME_REFUSED : OUTCOME_DEFERRED,
+        .scope = OUTCOME_SCOPE_MESSAGE,
+    };
+    outcome_redact(message->outcome.text, sizeof message->outcome.text, error->text,
+                   (unsigned)strlen(error->text));
+}
+
+static void list_free(struct list *list)
+{
+    while (!list_is_empty(list))
+        message_free(message_first(list));
+}
+
+void message_lists_free(struct message_lists *lists)
+{
+    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++) {
+        list_free(&lists->claimed[lane]);
+        list_free(&lists->marked[lane]);
+        list_free(&lists->outgoing[lane]);
+    }
+    list_free(&lists->marking);
+    list_free(&lists->signing);
+    list_free(&lists->sending);
+    list_free(&lists->done);
+    list_free(&lists->recording);
+}
+
+size_t message_lists_ahead(const struct message_lists *lists)
+{
+    return lists->marking.count + message_lists_count(lists->marked) + lists->signing.count +
+           message_lists_count(lists->outgoing);
 }
 
 size_t message_lists_count(const struct list lanes[LANE_COUNT + 1])

@@ -4,6 +4,7 @@
 #define HANDBELL_FLOW_MESSAGE_H
 
 #include "worker/base/buf.h"
+#include "worker/base/error.h"
 #include "worker/base/json.h"
 #include "worker/base/list.h"
 #include "worker/flow/batch.h"
@@ -19,7 +20,9 @@ enum message_state {
     MESSAGE_NEW,       /* none: made, and not yet in the flow */
     MESSAGE_CLAIMED,   /* claimed[lane]: ours in the database, to be marked */
     MESSAGE_MARKING,   /* marking: the database is asked whether it is still wanted */
-    MESSAGE_MARKED,    /* marked[lane]: wanted, 'transmitting' in the database; awaits a session */
+    MESSAGE_MARKED,    /* marked[lane]: wanted, 'transmitting' in the database; to be signed */
+    MESSAGE_SIGNING,   /* signing: written, and its bytes are with the thread pool */
+    MESSAGE_OUTGOING,  /* outgoing[lane]: signed, or its domain has no key; awaits a session */
     MESSAGE_SENDING,   /* sending: written, and with the relay's client */
     MESSAGE_DONE,      /* done: its outcome is known and awaits recording */
     MESSAGE_RECORDING, /* recording: the database is being told */
@@ -30,6 +33,8 @@ struct message_lists {
     struct list claimed[LANE_COUNT + 1];
     struct list marking;
     struct list marked[LANE_COUNT + 1];
+    struct list signing;
+    struct list outgoing[LANE_COUNT + 1];
     struct list sending;
     struct list done;
     struct list recording;
@@ -49,7 +54,7 @@ struct message {
     struct json *data;     /* the claim's; what the template needs */
     char *address;         /* from the mark; "" before it. May stand in no log */
     uint64_t marked_at_ms; /* when the mark's answer came (monotonic) */
-    struct buf mail;       /* the bytes, from MARKED to the end of SENDING */
+    struct buf mail;       /* the bytes, once written, but for SIGNING; to the end of SENDING */
     struct smtp_transaction transaction;
     struct outcome outcome; /* from DONE on, unless `is_unsent` */
     bool is_unsent;         /* nothing was tried: given back as it was */
@@ -70,7 +75,18 @@ void message_keep_outcome(struct message *message, const struct outcome *outcome
 /* "claimed", "marking", ... */
 const char *message_state_name(enum message_state state);
 
-/* How many are in the lists of `lanes` (claimed or marked) together. */
+/* Makes `courses`, some of those that it was claimed with, the ones that the mail tells of; 0: all
+ * of them. False without memory. */
+bool message_keep_courses(struct message *message, const int64_t *courses, size_t count);
+/* Its outcome: no mail can be made of it, for the reason that `error` gives. Only what lies in the
+ * mail itself (EX_DATAERR) stays so; want of memory, or a key that does not sign, passes. */
+void message_fail(struct message *message, const struct error *error);
+
+/* Frees every message that is in a list. */
+void message_lists_free(struct message_lists *lists);
+/* How many are marked, or about to be, and not with the relay's client yet. */
+size_t message_lists_ahead(const struct message_lists *lists);
+/* How many are in the lists of `lanes` (claimed, marked or outgoing) together. */
 size_t message_lists_count(const struct list lanes[LANE_COUNT + 1]);
 /* The first in the first lane that has one; NULL when all are empty. */
 struct message *message_lists_first(const struct list lanes[LANE_COUNT + 1]);

@@ -1,6 +1,7 @@
 /* The life of a message, read from top to bottom:
  *
- *     claimed -> marking -> marked -> sending -> done -> recording -> ended
+ *     claimed -> marking -> marked -> signing -> outgoing -> sending -> done -> recording -> ended
+ *                     `--- no key -----------^
  *
  * Each step starts one thing that takes time; its callback moves the message on. A message ends in
  * message_end alone, whatever became of it: sent, skipped, taken from us, or given back because
@@ -9,7 +10,6 @@
 
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
-#include "worker/model/lane.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@
 static void message_end(struct message_flow *flow, struct message *message);
 static void flow_advance_soon(struct message_flow *flow);
 static void flow_give_back(struct message_flow *flow, struct list *list);
+static void flow_give_back_unbegun(struct message_flow *flow);
 
 /* ---- 1. Claimed: the message is ours, and waits for its turn to be marked. ---- */
 
@@ -101,7 +102,7 @@ static void flow_mark(struct message_flow *flow)
 {
     while (flow->is_serving && !flow->is_stopping && !flow->is_marking_paused) {
         const struct message *first = message_lists_first(flow->lists.claimed);
-        size_t ahead = flow->lists.marking.count + message_lists_count(flow->lists.marked);
+        size_t ahead = message_lists_ahead(&flow->lists);
         bool is_urgent = first != NULL && first->lane == LANE_URGENT;
         uint32_t limit = relay_ahead_limit(&flow->relay, is_urgent);
         uint32_t room = breaker_room(&flow->relay.breaker, clock_monotonic_ms(),
@@ -118,22 +119,6 @@ static void flow_mark(struct message_flow *flow)
         loop_timer_start(flow->retry_timer, MESSAGE_FLOW_RETRY_MS);
 }
 
-/* The courses that the mail may still tell of take the place of those it was claimed with. */
-static bool message_keep_courses(struct message *message, const struct queue_marked *marked)
-{
-    struct json *courses;
-    if (marked->course_count == 0 ||
-        marked->course_count == json_array_count(json_find(message->data, "courses")))
-        return true;
-    courses = json_new_array();
-    for (size_t i = 0; courses != NULL && i < marked->course_count; i++)
-        if (!json_append(courses, json_new_integer(marked->courses[i]))) {
-            json_free(courses);
-            courses = NULL;
-        }
-    return json_set(message->data, "courses", courses);
-}
-
 static void message_give_back(struct message_flow *flow, struct message *message)
 {
     message->is_unsent = true;
@@ -147,10 +132,13 @@ static void message_take_verdict(struct message_flow *flow, struct message *mess
     case QUEUE_VERDICT_GO:
         message->address = strdup(marked->address);
         message->marked_at_ms = clock_monotonic_ms();
-        if (message->address == NULL || !message_keep_courses(message, marked))
+        if (message->address == NULL ||
+            !message_keep_courses(message, marked->courses, marked->course_count))
             message_give_back(flow, message);
-        else
+        else if (signing_is_due(&flow->signing, message))
             message_enter(message, MESSAGE_MARKED);
+        else
+            message_enter(message, MESSAGE_OUTGOING);
         return;
     case QUEUE_VERDICT_SKIPPED:
         LOG(LOG_LEVEL_DEBUG, "message_skipped", log_int("tenant", message->tenant_id),
@@ -206,18 +194,27 @@ static void on_marked(void *context, const struct pg_result *result,
     flow_advance_soon(flow);
 }
 
-/* ---- 3. Marked: wanted, and written when a session of the relay is free. ---- */
+/* ---- 3. Marked: wanted; written and signed, where its domain has keys. ---- */
 
-static bool on_may_begin(void *context);
-static bool on_may_send_data(void *context);
-static void on_sent(void *context, const struct outcome *outcome);
-
-static bool flow_holds_lease(const struct message_flow *flow)
+/* Marks age, leases end, and the relay may have been paused since. */
+static bool message_may_go(const struct message_flow *flow, const struct message *message)
 {
-    return clock_monotonic_ms() - flow->database_answered_at_ms < flow->lease_ms;
+    uint64_t now_ms = clock_monotonic_ms();
+    return !flow->is_stopping && now_ms - flow->database_answered_at_ms < flow->lease_ms &&
+           now_ms - message->marked_at_ms <= MESSAGE_FLOW_MARK_AGE_MS &&
+           breaker_room(&flow->relay.breaker, now_ms, 0, 1) > 0;
 }
 
-/* False, with the reason as its outcome, where no mail can be made of it. */
+static void message_end_unmade(struct message_flow *flow, struct message *message,
+                               const struct error *error)
+{
+    LOG(LOG_LEVEL_ERROR, "message_unwritable", log_int("tenant", message->tenant_id),
+        log_int("message", message->message_id), log_text("reason", error->text));
+    message_fail(message, error);
+    outbox_put(&flow->outbox, message);
+}
+
+/* False, and it has ended, where no mail can be made of it. */
 static bool message_write(struct message_flow *flow, struct message *message)
 {
     const struct mail_writer_input input = {
@@ -231,24 +228,50 @@ static bool message_write(struct message_flow *flow, struct message *message)
     struct error error = {0};
     if (mail_writer_write(flow->writer, &input, &message->mail, &error))
         return true;
-    LOG(LOG_LEVEL_ERROR, "message_unwritable", log_int("tenant", message->tenant_id),
-        log_int("message", message->message_id), log_text("reason", error.text));
-    /* Only what lies in the mail itself stays so; want of memory passes. */
-    message->outcome = (struct outcome){
-        .kind = error.exit_status == EX_DATAERR ? OUTCOME_REFUSED : OUTCOME_DEFERRED,
-        .scope = OUTCOME_SCOPE_MESSAGE,
-    };
-    outcome_redact(message->outcome.text, sizeof message->outcome.text, error.text,
-                   (unsigned)strlen(error.text));
+    message_end_unmade(flow, message, &error);
     return false;
 }
 
+/* What the pool cannot take now is taken when it gives something back. */
+static void flow_sign(struct message_flow *flow)
+{
+    struct message *message;
+
+    while ((message = message_lists_first(flow->lists.marked)) != NULL &&
+           signing_has_room(&flow->signing)) {
+        if (!message_may_go(flow, message))
+            message_give_back(flow, message);
+        else if (!signing_is_due(&flow->signing, message)) /* its keys are gone since */
+            message_enter(message, MESSAGE_OUTGOING);
+        else if (message_write(flow, message) &&
+                 !signing_add(&flow->signing, message, clock_unix_seconds()))
+            message_give_back(flow, message);
+    }
+    signing_flush(&flow->signing);
+}
+
+/* A mail that has a key never goes without its signature. */
+static void on_signed(void *context, struct message *message, const struct error *error)
+{
+    struct message_flow *flow = context;
+
+    if (error != NULL)
+        message_end_unmade(flow, message, error);
+    else
+        message_enter(message, MESSAGE_OUTGOING);
+    flow_advance_soon(flow);
+}
+
+/* ---- 4. Outgoing: handed over when a session of the relay is free. ---- */
+
+static bool on_may_begin(void *context);
+static bool on_may_send_data(void *context);
+static void on_sent(void *context, const struct outcome *outcome);
+
 static void message_send(struct message_flow *flow, struct message *message)
 {
-    if (!message_write(flow, message)) {
-        outbox_put(&flow->outbox, message);
+    if (message->mail.size == 0 && !message_write(flow, message))
         return;
-    }
     message->transaction = (struct smtp_transaction){
         .mail_from = mail_writer_sender(message->batch),
         .rcpt_to = message->address,
@@ -266,13 +289,11 @@ static void message_send(struct message_flow *flow, struct message *message)
 
 static void flow_send(struct message_flow *flow)
 {
-    uint64_t now_ms = clock_monotonic_ms();
     unsigned room = smtp_client_room(flow->relay.client);
     struct message *message;
 
-    while ((message = message_lists_first(flow->lists.marked)) != NULL) {
-        if (flow->is_stopping || !flow_holds_lease(flow) ||
-            now_ms - message->marked_at_ms > MESSAGE_FLOW_MARK_AGE_MS)
+    while ((message = message_lists_first(flow->lists.outgoing)) != NULL) {
+        if (!message_may_go(flow, message))
             message_give_back(flow, message);
         else if (room-- > 0)
             message_send(flow, message);
@@ -281,7 +302,7 @@ static void flow_send(struct message_flow *flow)
     }
 }
 
-/* ---- 4. Sending: the relay's client has it. ---- */
+/* ---- 5. Sending: the relay's client has it. ---- */
 
 /* It may have waited behind another mail, or for a connection. A relay to which every mail comes
  * late must not starve for that: after a round of refusals one is let through. */
@@ -300,16 +321,14 @@ static bool on_may_begin(void *context)
 static bool on_may_send_data(void *context)
 {
     const struct message *message = context;
-    return flow_holds_lease(message->flow);
+    const struct message_flow *flow = message->flow;
+    return clock_monotonic_ms() - flow->database_answered_at_ms < flow->lease_ms;
 }
 
 /* The relay is left alone for a while: what has not begun goes back, perhaps to another worker. */
 static void flow_pause(struct message_flow *flow, uint64_t now_ms)
 {
-    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++) {
-        flow_give_back(flow, &flow->lists.marked[lane]);
-        flow_give_back(flow, &flow->lists.claimed[lane]);
-    }
+    flow_give_back_unbegun(flow);
     loop_timer_start(flow->retry_timer, flow->relay.breaker.retry_at_ms - now_ms);
 }
 
@@ -335,7 +354,7 @@ static void on_sent(void *context, const struct outcome *outcome)
     flow_advance_soon(flow);
 }
 
-/* ---- 5. Done: the outbox tells the database, in batches. ---- */
+/* ---- 6. Done: the outbox tells the database, in batches. ---- */
 
 static void on_recorded(void *context, struct message *message, enum queue_recorded_state state)
 {
@@ -344,7 +363,7 @@ static void on_recorded(void *context, struct message *message, enum queue_recor
     message_end(flow, message);
 }
 
-/* ---- 6. Ended: the one way out. ---- */
+/* ---- 7. Ended: the one way out. ---- */
 
 static void message_end(struct message_flow *flow, struct message *message)
 {
@@ -361,12 +380,23 @@ static void flow_give_back(struct message_flow *flow, struct list *list)
         message_give_back(flow, message);
 }
 
+/* But for what the pool has, which comes back to flow_send. */
+static void flow_give_back_unbegun(struct message_flow *flow)
+{
+    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++) {
+        flow_give_back(flow, &flow->lists.outgoing[lane]);
+        flow_give_back(flow, &flow->lists.marked[lane]);
+        flow_give_back(flow, &flow->lists.claimed[lane]);
+    }
+}
+
 /* ---- What moves the whole along. ---- */
 
 static void on_advance(void *context)
 {
     struct message_flow *flow = context;
     flow_send(flow);
+    flow_sign(flow);
     flow_mark(flow);
     flow->on_room(flow->context);
 }
@@ -394,6 +424,7 @@ bool message_flow_init(struct message_flow *flow, struct loop *loop, struct mail
     *flow = (struct message_flow){
         .loop = loop, .writer = writer, .on_room = on_room, .context = context};
     flow->advance = (struct loop_defer){.run = on_advance, .context = flow};
+    signing_init(&flow->signing, loop, on_signed, flow);
     flow->retry_timer = loop_timer_new(loop, on_retry_time, flow);
     return flow->retry_timer != NULL &&
            outbox_init(&flow->outbox, loop, &flow->lists, on_recorded, flow);
@@ -401,18 +432,8 @@ bool message_flow_init(struct message_flow *flow, struct loop *loop, struct mail
 
 void message_flow_free(struct message_flow *flow)
 {
-    struct message_lists *lists = &flow->lists;
-    struct list *flat[] = {&lists->marking, &lists->sending, &lists->done, &lists->recording};
-    struct message *message;
-    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++) {
-        while ((message = message_first(&lists->claimed[lane])) != NULL)
-            message_free(message);
-        while ((message = message_first(&lists->marked[lane])) != NULL)
-            message_free(message);
-    }
-    for (size_t i = 0; i < sizeof flat / sizeof flat[0]; i++)
-        while ((message = message_first(flat[i])) != NULL)
-            message_free(message);
+    signing_free(&flow->signing);
+    message_lists_free(&flow->lists);
     loop_defer_cancel(&flow->advance);
     loop_timer_free(flow->retry_timer);
     outbox_free(&flow->outbox);
@@ -427,6 +448,11 @@ void message_flow_set_relay(struct message_flow *flow, struct smtp_client *clien
     flow->relay.connections = connections;
     flow->lease_ms = lease_ms;
     smtp_client_set_on_room(client, on_relay_room, flow);
+}
+
+void message_flow_set_keys(struct message_flow *flow, struct dkim_keys *keys)
+{
+    signing_set_keys(&flow->signing, keys);
 }
 
 void message_flow_tick(struct message_flow *flow)
@@ -460,41 +486,8 @@ void message_flow_renew_lease(struct message_flow *flow)
     flow->database_answered_at_ms = clock_monotonic_ms();
 }
 
-uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint32_t capacity,
-                           uint32_t coming)
-{
-    uint32_t held = flow->lists.held + coming;
-    uint32_t worth_holding = relay_hold_limit(&flow->relay, MESSAGE_FLOW_HOLD_LEAST);
-
-    if (!flow->is_serving || flow->is_stopping)
-        return 0;
-    if (lane > LANE_ACCOUNT && worth_holding < capacity)
-        capacity = worth_holding;
-    return breaker_room(&flow->relay.breaker, clock_monotonic_ms(), held,
-                        lane_room(lane, capacity, held));
-}
-
-uint32_t message_flow_count_tenant(const struct message_flow *flow, int64_t tenant_id)
-{
-    size_t count = 0;
-    LIST_EACH(link, &flow->batches)
-    {
-        const struct batch *batch = LIST_OBJECT(link, struct batch, link);
-        count += batch->tenant_id == tenant_id ? batch->holders : 0;
-    }
-    return (uint32_t)count;
-}
-
 void message_flow_stop(struct message_flow *flow)
 {
     flow->is_stopping = true;
-    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++) {
-        flow_give_back(flow, &flow->lists.claimed[lane]);
-        flow_give_back(flow, &flow->lists.marked[lane]);
-    }
-}
-
-bool message_flow_is_empty(const struct message_flow *flow)
-{
-    return flow->lists.held == 0;
+    flow_give_back_unbegun(flow);
 }

@@ -9,6 +9,7 @@
 #include "worker/flow/message.h"
 #include "worker/flow/outbox.h"
 #include "worker/flow/relay.h"
+#include "worker/flow/signing.h"
 #include "worker/flow/tally.h"
 #include "worker/io/loop.h"
 
@@ -32,6 +33,7 @@ struct message_flow {
     struct relay relay;
     struct mail_writer *writer;
     struct message_lists lists;
+    struct signing signing;
     struct list batches;
     struct outbox outbox;
     struct tally tally;
@@ -56,6 +58,8 @@ void message_flow_free(struct message_flow *flow);
 /* The relay that is sent through from now on; what the one before has is finished there. */
 void message_flow_set_relay(struct message_flow *flow, struct smtp_client *client,
                             uint32_t connections, uint32_t lease_ms);
+/* The keys that mails are signed with from now on; held. */
+void message_flow_set_keys(struct message_flow *flow, struct dkim_keys *keys);
 /* The database is there and this worker is registered; or it is away: marking stops, outcomes
  * wait, and what was claimed and not begun is forgotten, for it is claimed anew. */
 void message_flow_open(struct message_flow *flow, struct queue *mark_queue,

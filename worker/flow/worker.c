@@ -263,6 +263,7 @@ static void worker_use(struct worker *worker)
     worker->writer.keys = &worker->equipment->keys;
     worker->chores.takeover_grace_s = options->takeover_grace_s;
     intake_set_options(&worker->intake, &intake);
+    message_flow_set_keys(&worker->flow, worker->equipment->dkim_keys);
     message_flow_set_relay(&worker->flow, worker->equipment->relay,
                            worker->equipment->relay_connections, options->lease_ms);
 }

@@ -37,10 +37,12 @@ static void the_list_that_holds_a_message_is_its_state(void **state)
     const struct list *expected[] = {&lists.claimed[LANE_ALERT],
                                      &lists.marking,
                                      &lists.marked[LANE_ALERT],
+                                     &lists.signing,
+                                     &lists.outgoing[LANE_ALERT],
                                      &lists.sending,
                                      &lists.done,
                                      &lists.recording};
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 8; i++) {
         message_enter(message, (enum message_state)(MESSAGE_CLAIMED + i));
         assert_ptr_equal(message->link.list, expected[i]);
         assert_int_equal(lists.held, 1);
