@@ -205,19 +205,44 @@ static void append_b(struct buf *out, const char *text, size_t size)
     buf_append(out, word, (size_t)(end - word));
 }
 
-/* How many bytes of `text`, whole characters, take at most `room` characters when encoded. */
+/* How many bytes of `text`, whole characters, take at most `room` characters when encoded. Where
+ * more follows, B takes whole threes only, or none: GMime joins the texts of words that follow each
+ * other before it decodes them, and ends at the first '='. */
 static size_t word_bytes(const char *text, size_t size, size_t room, bool is_q)
 {
     size_t bytes = 0;
     size_t cost = 0;
+    size_t whole_threes = 0;
     while (bytes < size) {
         size_t length = plain_text_sequence(text + bytes, size - bytes, NULL);
         length = length > 0 ? length : 1;
         cost = is_q ? cost + q_cost(text + bytes, length) : (bytes + length + 2) / 3 * 4;
         if (cost > room)
-            break;
+            return is_q ? bytes : whole_threes;
         bytes += length;
+        if (bytes % 3 == 0)
+            whole_threes = bytes;
     }
+    return bytes;
+}
+
+/* One word of at most `room` characters beside its marks; returns how much of `text` it holds: 0
+ * where not even a character has room. */
+static size_t append_word(struct buf *out, const char *text, size_t size, size_t room, bool is_q)
+{
+    size_t bytes = word_bytes(text, size, room, is_q);
+    if (bytes == 0 && !is_q) {
+        is_q = true;
+        bytes = word_bytes(text, size, room, is_q);
+    }
+    if (bytes == 0)
+        return 0;
+    buf_append_text(out, is_q ? "=?utf-8?Q?" : "=?utf-8?B?");
+    if (is_q)
+        append_q(out, text, bytes);
+    else
+        append_b(out, text, bytes);
+    buf_append_text(out, "?=");
     return bytes;
 }
 
@@ -227,20 +252,12 @@ size_t mail_encode_words(struct buf *out, const char *text, size_t size, size_t 
     while (size > 0) {
         size_t taken = column + WORD_MARK_CHARACTERS;
         size_t room = taken < LINE_CHARACTERS ? LINE_CHARACTERS - taken : 0;
-        room = room < WORD_CHARACTERS ? room : WORD_CHARACTERS;
-        size_t bytes = word_bytes(text, size, room, is_q);
-        if (bytes > 0) {
-            size_t start = out->size;
-            buf_append_text(out, is_q ? "=?utf-8?Q?" : "=?utf-8?B?");
-            if (is_q)
-                append_q(out, text, bytes);
-            else
-                append_b(out, text, bytes);
-            buf_append_text(out, "?=");
-            column += out->size - start;
-            text += bytes;
-            size -= bytes;
-        }
+        size_t start = out->size;
+        size_t bytes =
+            append_word(out, text, size, room < WORD_CHARACTERS ? room : WORD_CHARACTERS, is_q);
+        column += out->size - start;
+        text += bytes;
+        size -= bytes;
         if (size > 0) {
             buf_append_text(out, "\r\n ");
             column = 1;

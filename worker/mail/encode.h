@@ -12,7 +12,7 @@ bool mail_encode_quoted_printable(struct buf *out, const char *text, size_t size
  * nothing. False as buf_append. */
 bool mail_encode_base64(struct buf *out, const void *bytes, size_t size);
 
-/* Encoded-words (RFC 2047), UTF-8 in Q or B, whichever is shorter, separated by CR LF and a space;
+/* Encoded-words (RFC 2047), UTF-8 in Q or B, mostly the shorter, separated by CR LF and a space;
  * no word passes 75 characters nor cuts a character, no line passes 76. `column` is where the first
  * word stands in its line. Returns the column behind the last word. `text` must be valid UTF-8.
  * Usable in a Subject and in a display name (section 5, rules 1 and 3). */
