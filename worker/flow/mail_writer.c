@@ -1,4 +1,4 @@
-/* One mail: rendered, linked and composed. */
+/* One mail, in the order of mail_writer_write: named, linked, dated, rendered, composed. */
 #include "worker/flow/mail_writer.h"
 
 #include "worker/mail/compose.h"
@@ -12,14 +12,16 @@
 
 enum {
     MAIL_WRITER_LINE_BYTES = 4096,
-    MAIL_WRITER_NAME_BYTES = 16 * 1024, /* compose cuts it, at a character */
+    /* Compose cuts both, at a character. */
+    MAIL_WRITER_SUBJECT_BYTES = 32 * 1024,
+    MAIL_WRITER_NAME_BYTES = 16 * 1024,
     MAIL_WRITER_MESSAGE_ID_BYTES = 320,
 };
 
 void mail_writer_init(struct mail_writer *writer)
 {
     *writer = (struct mail_writer){0};
-    buf_init(&writer->subject, MAIL_WRITER_LINE_BYTES);
+    buf_init(&writer->subject, MAIL_WRITER_SUBJECT_BYTES);
     buf_init(&writer->text, MAIL_BODY_BYTES);
     buf_init(&writer->html, MAIL_BODY_BYTES);
     buf_init(&writer->recipient_name, MAIL_WRITER_NAME_BYTES);
@@ -27,6 +29,7 @@ void mail_writer_init(struct mail_writer *writer)
     buf_init(&writer->opt_out_mailto, MAIL_WRITER_LINE_BYTES);
     buf_init(&writer->list_id, MAIL_WRITER_LINE_BYTES);
     buf_init(&writer->feedback_id, MAIL_WRITER_LINE_BYTES);
+    mail_calendars_init(&writer->calendars);
 }
 
 static void mail_writer_each_buf(struct mail_writer *writer, void (*act)(struct buf *buf))
@@ -44,11 +47,17 @@ static void mail_writer_each_buf(struct mail_writer *writer, void (*act)(struct 
 void mail_writer_free(struct mail_writer *writer)
 {
     mail_writer_each_buf(writer, buf_free);
+    mail_calendars_free(&writer->calendars);
 }
 
 const char *mail_writer_sender(const struct batch *batch)
 {
     return json_find_text(batch->tenant, "from_address");
+}
+
+static const char *text_or_none(const struct buf *buf)
+{
+    return buf->size > 0 ? buf->data : "";
 }
 
 /* Behind the last '@'; "" where there is none. */
@@ -132,31 +141,52 @@ static const struct template_kind *kind_find(const struct mail_writer *writer,
                              json_find_text(input->data, "kind"), languages, 2);
 }
 
-static struct json *context_make(const struct mail_writer *writer,
-                                 const struct mail_writer_input *input, const char *language_tag)
+/* What one mail is made with, on its way through the steps below. */
+struct writing {
+    const struct mail_writer_input *input;
+    const struct template_kind *kind;
+    enum language language;
+    const struct json *course_views;
+};
+
+static bool recipient_name_write(struct mail_writer *writer, const struct writing *writing,
+                                 struct error *error)
 {
-    enum language language = LANGUAGE_EN_GB;
-    (void)language_from_tag(language_tag, &language);
-    const struct mail_context_input facts = {
-        .language = language,
-        .tenant_view = input->batch->tenant_view,
-        .courses = input->batch->courses,
-        .course_views = batch_course_views(input->batch, language),
-        .categories = input->batch->categories,
-        .message = input->data,
-        .address = input->address,
-        .opt_out_url = writer->opt_out_url.size > 0 ? writer->opt_out_url.data : "",
-    };
-    return facts.course_views != NULL ? mail_context_message(&facts) : NULL;
+    /* One that is too long for the buffer is left out: no mail fails for it. */
+    (void)mail_context_append_name(&writer->recipient_name, writing->input->data);
+    return !writer->recipient_name.is_out_of_memory || no_memory(error);
 }
 
-static bool render(struct mail_writer *writer, const struct mail_writer_input *input,
-                   struct error *error)
+static bool calendars_write(struct mail_writer *writer, const struct writing *writing,
+                            struct error *error)
 {
-    const struct template_kind *kind = kind_find(writer, input);
-    if (kind == NULL)
-        return error_set(error, EX_DATAERR, "no templates for this kind");
-    struct json *context = context_make(writer, input, kind->language);
+    const struct mail_calendars_input input = {
+        .batch = writing->input->batch,
+        .data = writing->input->data,
+        .course_views = writing->course_views,
+        .recipient_name = text_or_none(&writer->recipient_name),
+        .address = writing->input->address,
+        .now_unix_s = writing->input->now_unix_s,
+    };
+    return mail_calendars_write(&writer->calendars, &input) || no_memory(error);
+}
+
+static bool render(struct mail_writer *writer, const struct writing *writing, struct error *error)
+{
+    const struct template_kind *kind = writing->kind;
+    const struct batch *batch = writing->input->batch;
+    const struct mail_context_input facts = {
+        .language = writing->language,
+        .tenant_view = batch->tenant_view,
+        .courses = batch->courses,
+        .course_views = writing->course_views,
+        .categories = batch->categories,
+        .message = writing->input->data,
+        .address = writing->input->address,
+        .opt_out_url = text_or_none(&writer->opt_out_url),
+        .has_calendar = writer->calendars.count > 0,
+    };
+    struct json *context = mail_context_message(&facts);
     if (context == NULL)
         return no_memory(error);
     const struct json *stack[] = {context};
@@ -172,11 +202,6 @@ static bool render(struct mail_writer *writer, const struct mail_writer_input *i
         return error_set(error, EX_DATAERR, "template %s: does not end, or is too long",
                          kind->name);
     return true;
-}
-
-static const char *text_or_none(const struct buf *buf)
-{
-    return buf->size > 0 ? buf->data : "";
 }
 
 /* A picture that the page does not show would be an attachment that nobody asked for. */
@@ -196,9 +221,6 @@ static bool compose(struct mail_writer *writer, const struct mail_writer_input *
     const struct json *tenant = input->batch->tenant;
     char message_id[MAIL_WRITER_MESSAGE_ID_BYTES];
 
-    (void)mail_context_append_name(&writer->recipient_name, input->data);
-    if (writer->recipient_name.is_out_of_memory)
-        return no_memory(error);
     /* The same at every attempt, so that a second copy can be known for one. */
     (void)snprintf(message_id, sizeof message_id, "hb.%" PRId64 ".%" PRId64 "@%s",
                    input->batch->tenant_id, input->message_id,
@@ -218,6 +240,8 @@ static bool compose(struct mail_writer *writer, const struct mail_writer_input *
         .text = text_or_none(&writer->text),
         .html = text_or_none(&writer->html),
         .logo = logo_of(input->batch, writer),
+        .calendars = writer->calendars.parts,
+        .calendar_count = writer->calendars.count,
     };
     return mail_compose(&mail, out, error);
 }
@@ -225,7 +249,15 @@ static bool compose(struct mail_writer *writer, const struct mail_writer_input *
 bool mail_writer_write(struct mail_writer *writer, const struct mail_writer_input *input,
                        struct buf *out, struct error *error)
 {
+    struct writing writing = {.input = input, .kind = kind_find(writer, input)};
     mail_writer_each_buf(writer, buf_reset);
-    return opt_out_write(writer, input, error) && list_headers_write(writer, input, error) &&
-           render(writer, input, error) && compose(writer, input, out, error);
+    if (writing.kind == NULL)
+        return error_set(error, EX_DATAERR, "no templates for this kind");
+    (void)language_from_tag(writing.kind->language, &writing.language);
+    writing.course_views = batch_course_views(input->batch, writing.language);
+    if (writing.course_views == NULL)
+        return no_memory(error);
+    return recipient_name_write(writer, &writing, error) && opt_out_write(writer, input, error) &&
+           list_headers_write(writer, input, error) && calendars_write(writer, &writing, error) &&
+           render(writer, &writing, error) && compose(writer, input, out, error);
 }

@@ -1,5 +1,5 @@
-/* From a claimed message to the bytes of its mail: template, opt-out link, MIME. It knows neither
- * the queue nor the relay. */
+/* From a claimed message to the bytes of its mail: template, opt-out link, calendar, MIME. It knows
+ * neither the queue nor the relay. */
 #ifndef HANDBELL_FLOW_MAIL_WRITER_H
 #define HANDBELL_FLOW_MAIL_WRITER_H
 
@@ -7,6 +7,7 @@
 #include "worker/base/buf.h"
 #include "worker/base/error.h"
 #include "worker/flow/batch.h"
+#include "worker/flow/mail_calendars.h"
 #include "worker/model/token_keys.h"
 
 #include <stdint.h>
@@ -24,6 +25,7 @@ struct mail_writer {
     struct buf opt_out_mailto;
     struct buf list_id;
     struct buf feedback_id;
+    struct mail_calendars calendars;
 };
 
 void mail_writer_init(struct mail_writer *writer);

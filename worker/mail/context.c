@@ -71,6 +71,13 @@ static void add_opt_out(struct context_builder *context, const struct mail_conte
 }
 
 /* Somebody without a role is taken as a delegate: they hear of a course of theirs. */
+static bool is_delegate(const struct json *roles)
+{
+    return json_find_true(roles, "delegate") ||
+           !(json_find_true(roles, "booker") || json_find_true(roles, "tutor") ||
+             json_find_true(roles, "provider"));
+}
+
 static void add_roles(struct context_builder *context, const struct mail_context_input *input)
 {
     const struct json *roles = json_find(input->message, "roles");
@@ -78,36 +85,38 @@ static void add_roles(struct context_builder *context, const struct mail_context
     const struct json *shown[MAIL_CONTEXT_NAMES_MAXIMUM];
     size_t count = json_array_count(names);
     size_t shown_count = count < MAIL_CONTEXT_NAMES_MAXIMUM ? count : MAIL_CONTEXT_NAMES_MAXIMUM;
-    bool is_booker = json_find_true(roles, "booker");
-    bool is_tutor = json_find_true(roles, "tutor");
-    bool is_provider = json_find_true(roles, "provider");
     for (size_t i = 0; i < shown_count; i++)
         shown[i] = json_array_at(names, i);
-    context_build_bool(context, "is_delegate",
-                       json_find_true(roles, "delegate") ||
-                           !(is_booker || is_tutor || is_provider));
-    context_build_bool(context, "is_booker", is_booker);
-    context_build_bool(context, "is_tutor", is_tutor);
-    context_build_bool(context, "is_provider", is_provider);
+    context_build_bool(context, "is_delegate", is_delegate(roles));
+    context_build_bool(context, "is_booker", json_find_true(roles, "booker"));
+    context_build_bool(context, "is_tutor", json_find_true(roles, "tutor"));
+    context_build_bool(context, "is_provider", json_find_true(roles, "provider"));
     context_build_list(context, "booked_for", shown, shown_count, count - shown_count,
                        input->language);
 }
 
 /* Whether the booking is somebody else's: as the roles say, and where they say nothing by the name.
  */
-static bool is_for_other(const struct mail_context_input *input, const char *delegate_name)
+static bool is_for_other(const struct json *message)
 {
-    const struct json *roles = json_find(input->message, "roles");
+    const struct json *roles = json_find(message, "roles");
+    const char *delegate_name = json_find_text(json_find(message, "booking"), "delegate_name");
     struct buf name;
     if (delegate_name[0] == '\0')
         return false;
     if (is_object(roles))
         return !json_find_true(roles, "delegate");
     buf_init(&name, NAME_BYTES);
-    bool is_known = mail_context_append_name(&name, input->message) && name.size > 0;
+    bool is_known = mail_context_append_name(&name, message) && name.size > 0;
     bool is_other = !is_known || strcmp(name.data, delegate_name) != 0;
     buf_free(&name);
     return is_other;
+}
+
+bool mail_context_is_to_delegate(const struct json *message)
+{
+    return is_object(json_find(message, "person")) && is_delegate(json_find(message, "roles")) &&
+           !is_for_other(message);
 }
 
 static bool is_one_of(const char *word, const char *one, const char *other)
@@ -134,8 +143,7 @@ static void add_booking(struct context_builder *context, const struct mail_conte
     context_build_bool(&view, "is_approved", strcmp(status, "approved") == 0);
     context_build_bool(&view, "is_declined", strcmp(status, "declined") == 0);
     context_build_bool(&view, "is_cancelled", strcmp(status, "cancelled") == 0);
-    context_build_bool(&view, "is_for_other",
-                       is_for_other(input, json_find_text(booking, "delegate_name")));
+    context_build_bool(&view, "is_for_other", is_for_other(input->message));
     context_build_value(context, "booking", context_build_end(&view));
 }
 

@@ -91,6 +91,7 @@ enum {
     MAIL_CONTEXT_SESSIONS_MAXIMUM = 100,
     MAIL_CONTEXT_RESOURCES_MAXIMUM = 100,
     MAIL_CONTEXT_NAMES_MAXIMUM = 50,
+    MAIL_CONTEXT_KEY_BYTES = 32,
 };
 
 /* From tenant: {"slug","name","from_name","from_address","reply_to","dpo_contact","privacy_url",
@@ -102,9 +103,12 @@ struct json *mail_context_tenant(const struct json *tenant, const struct brand_l
 /* From course: {"id","ref","title","summary","booking_url","contact","arrival_notes","bring",
  * "access_contact","cost","cancellation_terms","cancel_by_local","joining_instructions",
  * "resources":[{"name","url"}],"cancel_reason","status","sessions":[{"key","ref","starts_local",
- * "ends_local","zone","ends_zone","venue","venue_address","online_url"}],"categories":[ids]}, all optional. An address
- * that is not http or https is left out. Ownership as above. */
+ * "ends_local","zone","ends_zone","venue","venue_address","online_url"}],"categories":[ids]}, all
+ * optional. An address that is not http or https is left out. Ownership as above. */
 struct json *mail_context_course(const struct json *course, enum language language);
+
+/* The key under which a course's or category's id is found; "" for what is no id. */
+void mail_context_key_make(const struct json *id, char key[MAIL_CONTEXT_KEY_BYTES]);
 
 /* An array of courses as an object whose keys are their ids in decimal; it holds them, it copies
  * nothing. What has no id is left out. Ownership as above. */
@@ -134,6 +138,13 @@ struct mail_context_input {
 /* The context of one message. A course that `course_views` lacks is left out. Ownership as above.
  */
 struct json *mail_context_message(const struct mail_context_input *input);
+
+/* Whether the message is to a person who is (or was to be) on the course themselves: not to whoever
+ * booked for them, teaches or provides it. */
+bool mail_context_is_to_delegate(const struct json *message);
+
+/* facts[key] where it is an http or https address without blanks or controls, else "". */
+const char *mail_context_url(const struct json *facts, const char *key);
 
 /* What the recipient is called, "" where nobody said: as they wish, else by their names, else by
  * the establishment's. False, and `name` "" (it is then too long) or out of memory, as buf_append.

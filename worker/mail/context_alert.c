@@ -28,9 +28,9 @@ struct alert {
     size_t subject_count;
 };
 
-void context_key_make(const struct json *id, char key[CONTEXT_KEY_BYTES])
+void mail_context_key_make(const struct json *id, char key[MAIL_CONTEXT_KEY_BYTES])
 {
-    char digits[CONTEXT_KEY_BYTES];
+    char digits[MAIL_CONTEXT_KEY_BYTES];
     size_t count = 0;
     int64_t number = json_integer_or(id, -1);
     key[0] = '\0';
@@ -70,10 +70,10 @@ static void ticks_read(struct ticks *ticks, const struct json *ids, const struct
     size_t count = json_array_count(ids);
     for (size_t i = 0; i < count; i++) {
         const struct json *id = json_array_at(ids, i);
-        char key[CONTEXT_KEY_BYTES];
+        char key[MAIL_CONTEXT_KEY_BYTES];
         if (!is_among(ticked, json_integer_or(id, 0)))
             continue;
-        context_key_make(id, key);
+        mail_context_key_make(id, key);
         const struct json *category = json_find(categories, key);
         enum kind kind = kind_of(category);
         if (kind == KIND_COUNT)
@@ -120,8 +120,8 @@ static void item_add(struct alert *alert, const struct mail_context_input *input
 {
     struct ticks ticks;
     struct context_builder view;
-    char key[CONTEXT_KEY_BYTES];
-    context_key_make(id, key);
+    char key[MAIL_CONTEXT_KEY_BYTES];
+    mail_context_key_make(id, key);
     const struct json *course_view = json_find(input->course_views, key);
     if (course_view == NULL)
         return;

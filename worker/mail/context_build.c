@@ -1,6 +1,8 @@
 /* Builds JSON objects for templates. Knows no field by name. */
 #include "worker/mail/context_build.h"
 
+#include "worker/mail/context.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -107,14 +109,18 @@ static bool is_web_address(const char *text, size_t size)
     return is_web && size <= URL_BYTES;
 }
 
+const char *mail_context_url(const struct json *facts, const char *key)
+{
+    size_t size = 0;
+    const char *text = json_text(json_find(facts, key), &size);
+    return is_web_address(text, size) ? text : "";
+}
+
 void context_build_fact_url(struct context_builder *builder, const struct json *facts,
                             const char *key)
 {
-    size_t size = 0;
-    const struct json *fact = json_find(facts, key);
-    const char *text = json_text(fact, &size);
-    if (is_web_address(text, size))
-        context_build_value(builder, key, json_hold(fact));
+    if (mail_context_url(facts, key)[0] != '\0')
+        context_build_value(builder, key, json_hold(json_find(facts, key)));
     else
         context_build_text(builder, key, "");
 }

@@ -203,12 +203,12 @@ void context_add_change(struct context_builder *context, const struct mail_conte
 {
     const struct json *change = json_find(input->message, "change");
     const char *old_title = json_find_text(change, "title");
-    char key[CONTEXT_KEY_BYTES];
+    char key[MAIL_CONTEXT_KEY_BYTES];
     struct context_builder view;
     struct rows rows;
     if (json_kind_of(change) != JSON_KIND_OBJECT)
         return;
-    context_key_make(json_array_at(json_find(input->message, "courses"), 0), key);
+    mail_context_key_make(json_array_at(json_find(input->message, "courses"), 0), key);
     const struct json *course = json_find(input->courses, key);
     const struct json *course_view = json_find(input->course_views, key);
     context_build_start(&view);

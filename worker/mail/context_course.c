@@ -76,8 +76,8 @@ struct json *mail_context_by_id(const struct json *courses)
     context_build_start(&by_id);
     for (size_t i = 0; i < json_array_count(courses); i++) {
         const struct json *course = json_array_at(courses, i);
-        char key[CONTEXT_KEY_BYTES];
-        context_key_make(json_find(course, "id"), key);
+        char key[MAIL_CONTEXT_KEY_BYTES];
+        mail_context_key_make(json_find(course, "id"), key);
         if (key[0] != '\0')
             context_build_value(&by_id, key, json_hold(course));
     }

@@ -21,10 +21,6 @@ void context_add_moment(struct context_builder *view, const char *key, const str
 /* "change": what course_changed shows; nothing where the message has none. */
 void context_add_change(struct context_builder *context, const struct mail_context_input *input);
 
-/* The key under which facts and views of the id are found; "" for what is no id. */
-enum { CONTEXT_KEY_BYTES = 32 };
-void context_key_make(const struct json *id, char key[CONTEXT_KEY_BYTES]);
-
 /* "courses", "groups", and all that goes with them, and the first as "course". */
 void context_add_courses(struct context_builder *context, const struct mail_context_input *input);
 

@@ -68,7 +68,8 @@ create or replace function session_json(s course_session) returns json
 language sql stable as $$
     select json_build_object('key', s.key, 'ref', s.ref,
         'starts_local', handbell.wall_clock(s.starts_at), 'ends_local', handbell.wall_clock(s.ends_at),
-        'zone', to_char(s.starts_at, 'TZ'), 'starts_unix', handbell.unix_time(s.starts_at),
+        'zone', to_char(s.starts_at, 'TZ'), 'ends_zone', to_char(s.ends_at, 'TZ'),
+        'starts_unix', handbell.unix_time(s.starts_at),
         'ends_unix', handbell.unix_time(s.ends_at), 'venue', s.venue,
         'venue_address', s.venue_address, 'online_url', s.online_url)
 $$;
