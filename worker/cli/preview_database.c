@@ -52,6 +52,8 @@ static struct json *facts_read(const struct pg_result *result, struct error *err
     bool is_whole = facts != NULL && courses != NULL;
     for (size_t i = 0; is_whole && i < pg_result_rows(result); i++) {
         size_t size = 0;
+        if (pg_result_is_null(result, i, COLUMN_DATA)) /* no categories */
+            continue;
         const char *text = pg_result_text(result, i, COLUMN_DATA, &size);
         struct json *data = json_parse(text, size, NULL);
         is_whole =

@@ -40,6 +40,8 @@ static struct batch *batch_make(const struct json *facts)
         return NULL;
     batch = batch_new(json_find_integer(facts, "tenant_id", 0), json_find(facts, "tenant"), list,
                       count);
+    if (batch != NULL)
+        batch->categories = json_hold(json_find(facts, "categories"));
     for (size_t i = 0; i < count; i++)
         json_free(list[i].data);
     free(list);

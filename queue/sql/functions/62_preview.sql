@@ -30,6 +30,11 @@ begin
     return query select 'tenant'::text, v_tenant, 0, tenant_json(t)::text;
     return query select 'course'::text, x.course_id, 0, x.data::text
         from courses_json(v_tenant, array[c.course_id], t.time_zone) x;
+    if p_kind = 'course_alert' then
+        return query select 'categories'::text, v_tenant, 0, categories_json(v_tenant, array(
+            select x.category_id from course_category x
+            where x.tenant_id = v_tenant and x.course_id = c.course_id))::text;
+    end if;
     return query select 'message'::text, 0::bigint, 0, preview_json(t, k, c, p)::text;
 end $$;
 
@@ -68,13 +73,11 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
             'shares_address', shares_address(p)),
         'establishment', null,
         'courses', json_build_array(c.course_id),
-        'matched', case when k.kind = 'course_alert' then json_build_object(c.course_id, (
-            select coalesce(json_agg(g.name order by g.kind desc, g.name), '[]')
-            from tick i
+        'ticks', case when k.kind = 'course_alert' then array(
+            select i.category_id from tick i
             join course_category x on x.tenant_id = t.tenant_id and x.course_id = c.course_id
                 and x.category_id = i.category_id
-            join category g on g.tenant_id = t.tenant_id and g.category_id = i.category_id
-            where i.tenant_id = t.tenant_id and i.person_id = p.person_id)) end,
+            where i.tenant_id = t.tenant_id and i.person_id = p.person_id) end,
         'is_urgent', k.lane = 1,
         'booking', case when k.kind <> 'course_alert'
             then booking_json(t.tenant_id, c.course_id, p, null) end,
