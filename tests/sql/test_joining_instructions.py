@@ -29,7 +29,10 @@ def told(owner, kind="joining_instructions"):
 
 
 def make_due(owner):
-    owner.execute("update course_rule set due = now() - interval '1 minute' where job_id is null")
+    owner.execute(
+        "update course_rule set due = now() - interval '1 minute'"
+        " where job_id is null and kind = 'joining_instructions'"
+    )
 
 
 def send_all(worker, tenant):
@@ -81,8 +84,8 @@ def test_a_course_postponed_and_back_on_the_same_date_is_not_told_of_again(demo,
     worker.fire_rules(tenant)
     send_all(worker, tenant)
     owner.execute(
-        "update course_rule r set due = joining_due(c.tenant_id, c) from course c"
-        " where c.tenant_id = r.tenant_id and c.course_id = r.course_id"
+        "update course_rule r set due = rule_due(c.tenant_id, c, k) from course c, rule k"
+        " where c.tenant_id = r.tenant_id and c.course_id = r.course_id and k.kind = r.kind"
     )
     demo.change_course("c", status="postponed")
     demo.change_course("c", venue="Elsewhere")

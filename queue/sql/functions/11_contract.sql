@@ -127,9 +127,9 @@ language sql immutable parallel safe as $$
      '{requested,approved,waiting,offered,confirmed,declined,cancelled,transferred,attended,absent}', '"requested"', false, true),
     ('booking', 'booked_by', 'ref', 200, null, null, true, true),
     ('booking', 'online_url', 'url', 2000, null, null, true, true),
+    ('booking', 'offer_expires_at', 'time', null, null, null, true, true),
     ('booking', 'quiet', 'boolean', null, null, 'false', true, true),
-    ('booking', 'as_of', 'time', null, null, null, true, true),
-    ('booking', 'offer_expires_at', 'any', null, null, null, true, false)
+    ('booking', 'as_of', 'time', null, null, null, true, true)
 $$;
 
 -- The parts of which some values are made.
@@ -159,7 +159,9 @@ language sql immutable parallel safe as $$
     ('rules', 'digest_hour', 'number', 23, null, '7', false, true),
     ('rules', 'digest_weekday', 'weekday', 7, null, '5', false, true),
     ('rules', 'joining_instructions_days', 'number', 90, null, '7', true, true),
+    ('rules', 'reminder_days', 'number', 90, null, '1', true, true),
     ('course rules', 'joining_instructions_days', 'number', 90, null, null, true, true),
+    ('course rules', 'reminder_days', 'number', 90, null, null, true, true),
     ('window', 'from', 'clock', null, null, '"00:00"', false, true),
     ('window', 'to', 'clock', null, null, '"24:00"', false, true),
     ('window', 'days', 'weekdays', 7, null, '[1, 2, 3, 4, 5, 6, 7]', false, true)

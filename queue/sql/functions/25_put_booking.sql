@@ -42,7 +42,8 @@ begin
     if v_changed <> '{}' or v_facts ? 'as_of' then
         update booking
             set course_id = v_new.course_id, person_id = v_new.person_id, status = v_new.status,
-                booked_by = v_new.booked_by, online_url = v_new.online_url, as_of = v_as_of
+                booked_by = v_new.booked_by, online_url = v_new.online_url,
+                offer_expires_at = v_new.offer_expires_at, as_of = v_as_of
             where tenant_id = p_tenant and booking_id = v_old.booking_id;
     end if;
     if v_changed = '{}' then
@@ -50,6 +51,10 @@ begin
     end if;
     perform check_still_there(p_tenant, p_ref, v_facts, v_columns);
     perform add_audit(p_tenant, 'put_booking', p_ref, v_changed);
+    if v_changed && array['course', 'person'] and holds_a_place(v_old.status)
+       and not coalesce((v_facts ->> 'quiet')::boolean, false) then
+        perform tell_place_lost(p_tenant, v_old);
+    end if;
     perform imply_booking(p_tenant, v_old.booking_id, v_old.status, v_changed,
                           coalesce((v_facts ->> 'quiet')::boolean, false));
     return 'changed';
@@ -113,9 +118,11 @@ begin
             case when v_new.course_id is null then 'course' else 'person' end,
             'must be given at first sight');
     end if;
-    insert into booking (tenant_id, ref, course_id, person_id, status, booked_by, online_url, as_of)
+    insert into booking (tenant_id, ref, course_id, person_id, status, booked_by, online_url,
+                         offer_expires_at, as_of)
         values (p_tenant, p_ref, v_new.course_id, v_new.person_id, v_new.status, v_new.booked_by,
-                v_new.online_url, stated_as_of('put_booking', p_ref, p_facts))
+                v_new.online_url, v_new.offer_expires_at,
+                stated_as_of('put_booking', p_ref, p_facts))
         on conflict (tenant_id, ref) do nothing
         returning booking_id into v_id;
     return v_id;

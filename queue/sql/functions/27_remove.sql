@@ -74,7 +74,8 @@ begin
     if v_booking.booking_id is null then
         return false;
     end if;
-    update booking set ref = null, status = 'removed', online_url = null, as_of = v_now
+    update booking set ref = null, status = 'removed', online_url = null, offer_expires_at = null,
+        as_of = v_now
         where tenant_id = p_tenant and booking_id = v_booking.booking_id;
     perform revoke_booking_mail(p_tenant, v_booking.booking_id, 'removed');
     return true;

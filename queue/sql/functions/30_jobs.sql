@@ -40,7 +40,7 @@ declare
     v_jobs bigint[] := array[p_job];
 begin
     select tenant_rule(rules, 'brake', 2000) into v_brake from tenant where tenant_id = p_tenant;
-    select k.lane = 1 into v_is_urgent from job j join kind k using (kind)
+    select k.lane = 1 or j.is_urgent into v_is_urgent from job j join kind k using (kind)
         where j.tenant_id = p_tenant and j.job_id = p_job and not j.is_released;
     if not found then
         return;
@@ -53,7 +53,7 @@ begin
         v_jobs := array(select j.job_id from job j join kind k using (kind)
             where j.tenant_id = p_tenant and j.created_at = now()
               and j.transaction = pg_current_xact_id() and not j.is_released
-              and (k.lane = 1) = v_is_urgent);
+              and (k.lane = 1 or j.is_urgent) = v_is_urgent);
     end if;
     update job set state = 'held'
         where tenant_id = p_tenant and job_id = any (v_jobs) and state = 'queued';
@@ -94,7 +94,8 @@ begin
     -- Locked, for it may be released just now: what joins it then must not stay held behind.
     select * into strict v_job from job
         where tenant_id = p_tenant and job_id = p_job for no key update;
-    select lane into strict v_lane from kind where kind = v_job.kind;
+    select case when v_job.is_urgent then 1 else lane end into strict v_lane
+        from kind where kind = v_job.kind;
     with wanted as (
         select person_id, 0::bigint as establishment_id from unnest(p_people) as person_id
         union
@@ -245,9 +246,8 @@ begin
     return v_count;
 end $$;
 
--- The booking's own jobs are revoked too, for what a worker has claimed of them; and joining
--- instructions, unless the person holds another place on the course.
-
+-- The booking's own jobs are revoked too, for what a worker has claimed of them; and what a rule tells,
+-- unless another booking of the person is told it as well.
 create or replace function revoke_booking_mail(p_tenant bigint, p_booking bigint, p_reason text)
 returns integer
 language plpgsql security definer set search_path = handbell, pg_temp as $$
@@ -259,14 +259,15 @@ begin
         where tenant_id = p_tenant and course_id = b.course_id and booking_id = p_booking
           and state <> 'revoked';
     return revoke_messages(p_tenant, array(
-        select r.message_id from job j
-            join job_recipient r on r.tenant_id = p_tenant and r.job_id = j.job_id
-                and r.person_id = b.person_id
+        select x.message_id from job j
+            join job_recipient x on x.tenant_id = p_tenant and x.job_id = j.job_id
+                and x.person_id = b.person_id
+            left join rule r on r.kind = j.kind
             where j.tenant_id = p_tenant and j.course_id = b.course_id
-              and (j.booking_id = p_booking or j.kind = 'joining_instructions' and not exists (
+              and (j.booking_id = p_booking or r.kind is not null and not exists (
                   select from booking o where o.tenant_id = p_tenant
                       and o.course_id = b.course_id and o.person_id = b.person_id
-                      and o.booking_id <> p_booking and o.status = 'confirmed'))
+                      and o.booking_id <> p_booking and o.status = any (r.statuses)))
     ), p_reason);
 end $$;
 

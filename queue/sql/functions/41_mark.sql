@@ -3,6 +3,34 @@
 -- This function and those behind it have neither SET nor SECURITY DEFINER, so that the planner puts
 -- them in line: called a row, each cost a good part of a millisecond (measured).
 
+-- Delegate, whoever booked, or tutor; an establishment (null) is the provider.
+create or replace function has_part(p_tenant bigint, p_course bigint, p_person bigint)
+returns boolean
+language sql stable as $$
+    select p_person is null
+        or exists (select from handbell.booking b where b.tenant_id = p_tenant
+                   and b.course_id = p_course and b.person_id = p_person
+                   and handbell.holds_a_place(b.status))
+        or exists (select from handbell.course_tutor t where t.tenant_id = p_tenant
+                   and t.course_id = p_course and t.person_id = p_person)
+        or exists (select from handbell.booking b where b.tenant_id = p_tenant
+                   and b.course_id = p_course and b.booked_by = p_person
+                   and handbell.holds_a_place(b.status))
+$$;
+
+-- A notice that came back from the wire tells of all that has changed since, this notice's news too.
+create or replace function earlier_notice_waits(
+    p_tenant bigint, p_course bigint, p_job bigint, p_person bigint)
+returns boolean
+language sql stable as $$
+    select exists (
+        select from handbell.job o
+        join handbell.message m on m.tenant_id = p_tenant and m.job_id = o.job_id
+        where o.tenant_id = p_tenant and o.course_id = p_course and o.kind = 'course_changed'
+          and o.job_id < p_job and m.person_id = p_person
+          and m.state in ('ready', 'held', 'claimed'))
+$$;
+
 -- Does the thing that this job's mail tells still hold? Null: yes. Otherwise why not.
 create or replace function job_objection(p_tenant bigint, p_job bigint, p_person bigint)
 returns table (why text)
@@ -13,17 +41,26 @@ language sql stable as $$
             case when c.status not in ('cancelled', 'finished') or c.cancellations <> j.occasion
                  then 'superseded' end
         when c.status = 'cancelled' then 'course_cancelled'
-        when j.kind = 'booking_confirmed' then
+        when j.kind = 'course_changed' then
+            case when not handbell.has_part(p_tenant, j.course_id, p_person)
+                   or handbell.earlier_notice_waits(p_tenant, j.course_id, j.job_id, p_person)
+                 then 'superseded' end
+        when j.kind = 'booking_cancelled' then
+            case when handbell.has_place(p_tenant, j.course_id, p_person) then 'superseded' end
+        when j.booking_id is not null then
             case when not exists (select from handbell.booking b where b.tenant_id = p_tenant
                     and b.booking_id = j.booking_id and b.person_id = p_person
-                    and b.course_id = j.course_id and b.status = 'confirmed') then 'superseded' end
-        when j.kind = 'joining_instructions' then
-            case when c.status <> 'published' or not exists (select from handbell.booking b
-                    where b.tenant_id = p_tenant and b.course_id = j.course_id
-                      and b.person_id = p_person and b.status = 'confirmed') then 'superseded' end
+                    and b.course_id = j.course_id
+                    and handbell.booking_kind(b.status) = j.kind) then 'superseded' end
+        when r.kind is not null then
+            case when r.anchor = 'start' and c.status <> 'published'
+                   or not exists (select from handbell.booking b where b.tenant_id = p_tenant
+                        and b.course_id = j.course_id and b.person_id = p_person
+                        and b.status = any (r.statuses)) then 'superseded' end
         end
     from handbell.job j
     left join handbell.course c on c.tenant_id = p_tenant and c.course_id = j.course_id
+    left join handbell.rule r on r.kind = j.kind
     where j.tenant_id = p_tenant and j.job_id = p_job
 $$;
 

@@ -16,17 +16,33 @@ comment on table kind is 'Every kind of mail. Reference data: the migrations alo
 
 insert into kind (kind, lane, topic, link_topic, on_uncertain, expires_after, is_available) values
     ('course_cancelled',     1, null,       'optional', 'again', '14 days', true),
-    ('course_changed',       3, null,       'optional', 'again', '7 days',  false),
-    ('booking_requested',    3, null,       null,       'again', '7 days',  false),
-    ('booking_approved',     3, null,       'optional', 'again', '7 days',  false),
-    ('booking_declined',     3, null,       'optional', 'again', '7 days',  false),
-    ('place_offered',        3, null,       'optional', 'again', '3 days',  false),
+    ('course_changed',       3, null,       'optional', 'again', '7 days',  true), -- or urgent: job
+    ('booking_requested',    3, null,       'optional', 'again', '7 days',  true),
+    ('booking_approved',     3, null,       'optional', 'again', '7 days',  true),
+    ('booking_declined',     3, null,       'optional', 'again', '7 days',  true),
+    ('place_offered',        3, null,       'optional', 'again', '3 days',  true),
     ('booking_confirmed',    3, null,       'optional', 'again', '7 days',  true),
-    ('booking_cancelled',    3, null,       'optional', 'again', '7 days',  false),
+    ('booking_cancelled',    3, null,       'optional', 'again', '7 days',  true),
     ('joining_instructions', 3, null,       'optional', 'again', '14 days', true),
-    ('reminder',             3, null,       'optional', 'again', '2 days',  false),
+    ('reminder',             3, null,       'optional', 'again', '2 days',  true),
     ('course_alert',         5, 'alerts',   'alerts',   'keep',  '7 days',  true),
     ('bulletin',             6, 'bulletin', 'bulletin', 'keep',  '7 days',  false);
+
+create table rule (
+    kind text primary key references kind,
+    key text not null,            -- in a tenant's and a course's rules: so many days; null: never
+    standard_days integer,        -- where neither says
+    anchor text not null check (anchor in ('start', 'end')), -- of the course, that is counted from
+    direction smallint not null check (direction in (-1, 1)), -- before it, after it
+    statuses text[] not null,     -- the bookings whose people are told
+    tells_late boolean not null,  -- who comes into such a status after it fired is told at once
+    worthless_from text check (worthless_from in ('start', 'end')) -- null: its kind's expires_after
+);
+comment on table rule is 'The kinds that go so many days before or after a course. Reference data.';
+
+insert into rule (kind, key, standard_days, anchor, direction, statuses, tells_late, worthless_from) values
+    ('joining_instructions', 'joining_instructions_days', 7, 'start', -1, '{confirmed}', true, 'end'),
+    ('reminder', 'reminder_days', 1, 'start', -1, '{confirmed}', false, 'start');
 
 create table job (
     tenant_id bigint not null,
@@ -65,13 +81,13 @@ create table job_recipient (
     primary key (tenant_id, job_id, person_id, establishment_id)
 );
 
--- A rule relative to a course's start: one row a course and rule, fanned out when it is due.
+-- A rule's date for a course: one row a course and rule, fanned out when it is due.
 create table course_rule (
     tenant_id bigint not null,
     course_id bigint not null,
-    kind text not null references kind,
+    kind text not null references rule,
     due timestamptz not null,
-    job_id bigint, -- null: still to fire. 0: it was already past when it was first known
+    job_id bigint, -- null: still to fire. 0: it was past when it was known, or nobody was left to tell
     occasion integer not null default 0,
     primary key (tenant_id, course_id, kind),
     foreign key (tenant_id, course_id) references course
