@@ -19,7 +19,11 @@ import pytest
 from tests.support import schema
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-KINDS = ["booking_confirmed", "course_alert", "course_cancelled", "joining_instructions"]
+KINDS = [
+    "booking_approved", "booking_cancelled", "booking_confirmed", "booking_declined",
+    "booking_requested", "course_alert", "course_cancelled", "course_changed",
+    "joining_instructions", "place_offered", "reminder",
+]  # fmt: skip
 
 # What people are called, courses are named, and the curious type.
 HARD = [
@@ -62,6 +66,25 @@ NEUTRALISED = [
     ("tab\tand  blanks  ", "tab and blanks"),
     ("\u001b[31mred", "[31mred"),
 ]
+
+
+CATEGORIES = {
+    str(number): {"kind": kind, "name": name}
+    for number, kind, name in [
+        (5, "subject", "Maths"), (6, "audience", "Senior leaders"),
+        (7, "subject", "Art"), (8, "interest", "Wellbeing"),
+    ]
+}  # fmt: skip
+
+SESSION = {
+    "key": 1,
+    "starts_local": "2026-11-23T09:30",
+    "ends_local": "2026-11-23T15:30",
+    "zone": "GMT",
+    "venue": "Town Hall",
+    "venue_address": "1 High Street\nYate",
+    "online_url": "https://meet.example/all",
+}
 
 
 class Driver:
@@ -115,25 +138,22 @@ def facts(kind="course_alert", **changes):
         "joining_instructions": "Read chapter 1.",
         "cancel_reason": "The tutor is ill.",
         "resources": [{"name": "Slides", "url": "https://cpd.example/s"}],
-        "sessions": [
-            {
-                "starts_local": "2026-11-23T09:30",
-                "ends_local": "2026-11-23T15:30",
-                "zone": "GMT",
-                "venue": "Town Hall",
-                "venue_address": "1 High Street\nYate",
-                "online_url": "https://meet.example/all",
-            }
-        ],
+        "sessions": [SESSION],
+        "categories": [5, 6],
     }
     course.update(changes.pop("course", {}))
     message = {
         "kind": kind,
         "person": {"first_name": "Ann", "last_name": "Lee", "email": "ann@example.net"},
         "courses": [12],
-        "matched": {"12": ["Maths", "Senior leaders"]},
+        "ticks": [5, 6],
         "booking": {"ref": "B-77", "status": "confirmed"},
         "roles": {"delegate": True},
+        "link_topic": "alerts" if kind == "course_alert" else "optional",
+        "change": {
+            "title": "Phonics",
+            "sessions": [{**SESSION, "venue": "The Old Mill"}, {"key": 2, "venue": "The Annexe"}],
+        },
     }
     message.update(changes.pop("message", {}))
     whole = {
@@ -144,6 +164,7 @@ def facts(kind="course_alert", **changes):
             "dpo_contact": "dpo@cpd.example",
         },
         "courses": [course],
+        "categories": CATEGORIES,
         "message": message,
         "opt_out_url": "https://mail.cpd.example/u/TOKEN",
         "mail": {"from_name": "Integra CPD", "to_name": "Ann Lee"},
@@ -275,18 +296,16 @@ def test_every_kind_says_who_sends_it_and_how_to_stop(driver, kind):
     mail = driver.mail(facts(kind))
     plain = read_text(mail)
     page = read_page(mail)
-    stop = (
-        "Stop course alerts"
-        if kind == "course_alert"
-        else "Stop optional mail (you will still hear about courses you have booked)"
-    )
+    stop = "Stop course alerts" if kind == "course_alert" else "Stop all optional emails"
+    goes_on = "You will still get emails about courses you have booked."
     assert page.links["https://mail.cpd.example/u/TOKEN"] == stop
-    assert f"{stop}:\nhttps://mail.cpd.example/u/TOKEN\n" in plain
+    assert f"{stop}:\nhttps://mail.cpd.example/u/TOKEN\n{goes_on}\n" in plain
+    assert goes_on in page.text
     for wanted in ["Sent by Integra CPD", "Council Offices", "dpo@cpd.example", "Hello Ann,"]:
         assert wanted in plain
         assert wanted in page.text
     assert "https://cpd.example/privacy" in page.links
-    assert "You get this mail because" in plain
+    assert "You get this email because" in plain
     assert "img" not in page.tags
     assert page.tags[0] == "html"
     assert 'lang="en-GB"' in mail.get_body(("html",)).get_content()
@@ -306,6 +325,15 @@ def test_a_kind_without_any_fact_leaves_no_gap_and_no_empty_link(driver, kind):
     assert not str(mail["Subject"]).endswith((",", ":"))
 
 
+def is_given(value, parts):
+    """Whether a context holds the name; of plurals it holds the one that is true."""
+    if isinstance(value, list):
+        return any(is_given(item, parts) for item in value)
+    if not parts or parts[0].endswith("_plural"):
+        return not parts or parts[0] in value
+    return isinstance(value, dict) and parts[0] in value and is_given(value[parts[0]], parts[1:])
+
+
 def declared(kind):
     for path in [ROOT / "templates/partials/fields", ROOT / "templates" / kind / "fields"]:
         yield from (line for line in path.read_text().split("\n") if line and line[0] != "#")
@@ -317,11 +345,7 @@ def test_every_declared_field_is_in_the_context(driver, kind):
     names = list(declared(kind))
     assert len(names) > 20
     for name in names:
-        value = context
-        for part in name.split("."):
-            value = value[0] if isinstance(value, list) else value
-            assert part in value, name
-            value = value[part]
+        assert is_given(context, name.split(".")), name
 
 
 def test_joining_instructions_hold_all_that_one_needs(driver):
@@ -352,17 +376,26 @@ def test_an_alert_never_shows_an_online_link(driver):
     mail = driver.mail(facts("course_alert"))
     assert "meet.example" not in mail.as_string()
     assert "Year 1, Monday 23 November" in str(mail["Subject"])
-    assert "you ticked Maths and Senior leaders." in read_text(mail)
+    assert "ticked Maths and Senior leaders." in read_text(mail)
 
 
 def test_an_alert_of_several_courses_lists_each_with_its_reason(driver):
-    courses = [{"id": i, "title": f"Course {i}"} for i in (1, 2, 3)]
-    message = {"courses": [3, 1, 2], "matched": {"1": ["Art"], "2": ["Music"], "3": ["Maths"]}}
+    courses = [
+        {"id": id, "title": f"Course {id}", "categories": ticks}
+        for id, ticks in [(1, [8]), (2, [7]), (3, [5, 6]), (4, [5])]
+    ]
+    message = {"courses": [1, 2, 3, 4], "ticks": [5, 6, 7, 8]}
     mail = driver.mail(facts(message=message, courses=courses))
-    assert str(mail["Subject"]) == "3 new courses for you"
+    assert str(mail["Subject"]) == "4 new courses for you"
     plain = read_text(mail)
-    assert re.findall(r"^\d\. .*|ticked \w+\.", plain, re.M) == [
-        "1. Course 3", "ticked Maths.", "2. Course 1", "ticked Art.", "3. Course 2", "ticked Music.",
+    assert re.findall(r"^Subject: .*|^Other .*|^\d\. .*|ticked .*\.", plain, re.M) == [
+        "Subject: Art", "1. Course 2", "ticked Art.",
+        "Subject: Maths", "2. Course 3", "ticked Maths and Senior leaders.", "3. Course 4", "ticked Maths.",
+        "Other courses for you", "4. Course 1", "ticked Wellbeing.",
+    ]  # fmt: skip
+    page = read_page(mail)
+    assert [tag for tag in page.tags if tag in ("h1", "h2", "h3")] == [
+        "h1", "h2", "h3", "h2", "h3", "h3", "h2", "h3",
     ]  # fmt: skip
 
 

@@ -1,0 +1,2 @@
+what = Cyfarwyddiadau ymuno
+lead = Dyma'r hyn sydd ei angen arnoch ar gyfer y cwrs hwn.
