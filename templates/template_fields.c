@@ -187,12 +187,11 @@ static bool refuse_depth(const struct check *check, const struct template_node *
 static bool check_word(struct check *check, const struct template_node *node,
                        const struct place *place)
 {
-    struct template_word *word = template_view_find(check->view, node->text, node->hash);
+    const struct template_word *word = template_view_find(check->view, node->text, node->hash);
     if (word == NULL)
         return refuse_word(check, node, place);
     struct place inner = *place;
     inner.name = word->plain->name;
-    word->is_used = true;
     return check_nodes(check, word->plain->children, &inner);
 }
 

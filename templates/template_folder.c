@@ -182,14 +182,98 @@ bool template_languages_check(const struct template_languages *languages, struct
     return views_check(views, languages->count, error);
 }
 
+/* Recursion ends at TEMPLATE_SECTION_DEPTH. */
+static void nodes_mark(const struct template_node *node, const struct template_languages *languages)
+{
+    for (; node != NULL; node = node->next) {
+        for (size_t i = 0; node->kind == TEMPLATE_WORD && i < languages->count; i++) {
+            struct template_word *word =
+                template_words_find(&languages->at[i], node->text, node->hash);
+            if (word != NULL)
+                word->is_used = true;
+        }
+        nodes_mark(node->children, languages);
+    }
+}
+
+static const struct template *part_of(const struct template_layers *layers, size_t part)
+{
+    bool is_tenant_s = layers->tenant_kind != NULL && layers->tenant_kind->parts[part] != NULL;
+    return is_tenant_s ? layers->tenant_kind->parts[part] : layers->kind->parts[part];
+}
+
+void template_layers_mark(const struct template_layers *layers,
+                          const struct template_languages *languages)
+{
+    const struct template_partials *own = layers->tenant_partials;
+    for (size_t i = 0; i < TEMPLATE_PARTS; i++)
+        nodes_mark(part_of(layers, i)->children, languages);
+    for (size_t i = 0; i < layers->partials->count; i++) {
+        bool is_tenant_s = own != NULL && own->at[i] != NULL;
+        nodes_mark((is_tenant_s ? own : layers->partials)->at[i]->children, languages);
+    }
+}
+
+/* The first by its line. */
+static const struct template_word *unused_find(const struct template_words *words)
+{
+    const struct template_word *unused = NULL;
+    for (size_t i = 0; i < words->count; i++) {
+        const struct template_word *word = &words->at[i];
+        if (!word->is_used && (unused == NULL || word->line < unused->line))
+            unused = word;
+    }
+    return unused;
+}
+
+/* What `words` has itself is not what was meant. */
+static void nearest_try_all(struct template_nearest *nearest, const struct template_words *words,
+                            const struct template_words *others)
+{
+    for (size_t i = 0; others != NULL && i < others->count; i++)
+        if (others->at[i].is_used &&
+            template_words_find(words, others->at[i].name, others->at[i].hash) == NULL)
+            template_nearest_try(nearest, others->at[i].name);
+}
+
+bool template_languages_check_used(const struct template_languages *languages,
+                                   const struct template_languages *const *others,
+                                   size_t other_count, struct error *error)
+{
+    const struct template_words *words = languages->at;
+    const struct template_words *end = words + languages->count;
+    struct template_nearest nearest;
+    while (words < end && unused_find(words) == NULL)
+        words++;
+    if (words == end)
+        return true;
+    const struct template_word *unused = unused_find(words);
+    error_set(error, EX_CONFIG, "%s: line %u: no template uses the word \"%s\"", words->path,
+              unused->line, unused->name);
+    template_nearest_init(&nearest, unused->name);
+    for (size_t i = 0; i < languages->count; i++)
+        nearest_try_all(&nearest, words, &languages->at[i]);
+    for (size_t i = 0; i < other_count; i++)
+        nearest_try_all(&nearest, words, template_languages_find(others[i], words->language));
+    return template_nearest_say(&nearest, error);
+}
+
+/* The words of the folder that the kind is called after: the tenant's, or else the product's. */
+static bool kind_words_check(const struct template_layers *layers, struct error *error)
+{
+    const struct template_languages *others[] = {&layers->kind->words, &layers->partials->words};
+    const struct template_languages *own =
+        layers->tenant_kind != NULL ? &layers->tenant_kind->words : &layers->kind->words;
+    template_layers_mark(layers, own);
+    return template_languages_check_used(own, others, layers->tenant_kind != NULL ? 2 : 0, error);
+}
+
 /* A template of its own that shares the tree, and sees it by its view. */
 static const struct template *part_make(struct arena *arena, const struct template_layers *layers,
                                         size_t part, const struct template_view *view,
                                         struct error *error)
 {
-    const struct template *source = layers->kind->parts[part];
-    if (layers->tenant_kind != NULL && layers->tenant_kind->parts[part] != NULL)
-        source = layers->tenant_kind->parts[part];
+    const struct template *source = part_of(layers, part);
     struct template *template = arena_alloc(arena, sizeof(*template));
     if (template == NULL) {
         error_set(error, EX_OSERR, "%s: out of memory", source->name);
@@ -235,68 +319,11 @@ bool template_entry_make(struct template_entry *entry, struct arena *arena,
             languages->count > 0 ? languages->at[i].language : TEMPLATE_LAST_LANGUAGE;
         view_fill(&views[i], layers);
     }
-    if (!views_check(views, count, error))
+    if (!kind_words_check(layers, error) || !views_check(views, count, error))
         return false;
     for (size_t i = 0; i < count; i++)
         if (!kind_make(&kinds[i], arena, layers, &views[i], error))
             return false;
     *entry = (struct template_entry){layers->name, kinds, count};
     return true;
-}
-
-/* Recursion ends at TEMPLATE_SECTION_DEPTH. */
-static void nodes_mark(const struct template_node *node, const struct template_languages *languages)
-{
-    for (; node != NULL; node = node->next) {
-        for (size_t i = 0; node->kind == TEMPLATE_WORD && i < languages->count; i++) {
-            struct template_word *word =
-                template_words_find(&languages->at[i], node->text, node->hash);
-            if (word != NULL)
-                word->is_used = true;
-        }
-        nodes_mark(node->children, languages);
-    }
-}
-
-void template_partials_mark(const struct template_partials *partials,
-                            const struct template_languages *languages)
-{
-    for (size_t i = 0; i < partials->count; i++)
-        if (partials->at[i] != NULL)
-            nodes_mark(partials->at[i]->children, languages);
-}
-
-/* The first by its line. */
-static const struct template_word *unused_find(const struct template_words *words)
-{
-    const struct template_word *unused = NULL;
-    for (size_t i = 0; i < words->count; i++) {
-        const struct template_word *word = &words->at[i];
-        if (!word->is_used && (unused == NULL || word->line < unused->line))
-            unused = word;
-    }
-    return unused;
-}
-
-bool template_languages_check_used(const struct template_languages *languages,
-                                   const struct template_languages *const *others,
-                                   size_t other_count, struct error *error)
-{
-    const struct template_words *words = languages->at;
-    const struct template_words *end = words + languages->count;
-    struct template_nearest nearest;
-    while (words < end && unused_find(words) == NULL)
-        words++;
-    if (words == end)
-        return true;
-    const struct template_word *unused = unused_find(words);
-    error_set(error, EX_CONFIG, "%s: line %u: no template uses the word \"%s\"", words->path,
-              unused->line, unused->name);
-    template_nearest_init(&nearest, unused->name);
-    for (size_t i = 0; i < other_count; i++) {
-        const struct template_words *its = template_languages_find(others[i], words->language);
-        for (size_t j = 0; its != NULL && j < its->count; j++)
-            template_nearest_try(&nearest, its->at[j].name);
-    }
-    return template_nearest_say(&nearest, error);
 }

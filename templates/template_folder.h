@@ -68,19 +68,20 @@ struct template_entry {
     size_t count;
 };
 
-/* Puts a kind together in `arena`, in each language, and checks it: each language has the words
- * that another has, each variable is a field, each word that is named is there. Marks those. */
+/* Puts a kind together in `arena`, in each language, and checks it: each word of its own (of the
+ * tenant's folder, where it has one) is named by a template, each language has the words that
+ * another has, each variable is a field, each word that is named is there. */
 bool template_entry_make(struct template_entry *entry, struct arena *arena,
                          const struct template_layers *layers, struct error *error);
 
 /* Whether each language has the words that another has. */
 bool template_languages_check(const struct template_languages *languages, struct error *error);
-/* Marks the words that the partials themselves name: a block that every kind fills may hold them.
- */
-void template_partials_mark(const struct template_partials *partials,
-                            const struct template_languages *languages);
-/* An error for the first word that nothing has marked, with the nearest of `others` (which may be
- * NULL) in its language. */
+
+/* Marks those of `languages` that a template of the kind, or any partial, names. */
+void template_layers_mark(const struct template_layers *layers,
+                          const struct template_languages *languages);
+/* An error for the first word that nothing has marked, with the nearest of the marked ones: of the
+ * other languages, and of `others` in the same. */
 bool template_languages_check_used(const struct template_languages *languages,
                                    const struct template_languages *const *others,
                                    size_t other_count, struct error *error);

@@ -127,9 +127,9 @@ static bool kind_load(struct template_load *load, const char *name, const char *
     const struct template_layers layers = {
         .name = name_copy, .fields = fields, .kind = kind, .partials = &set->partials};
     if (!fields_read(load, folder, fields, error) || !kind_read(load, kind, error) ||
-        !template_entry_make(&set->kinds[set->kind_count], &set->arena, &layers, error) ||
-        !template_languages_check_used(&kind->words, NULL, 0, error))
+        !template_entry_make(&set->kinds[set->kind_count], &set->arena, &layers, error))
         return false;
+    template_layers_mark(&layers, &set->partials.words);
     load->kinds[set->kind_count++] = layers;
     return true;
 }
@@ -183,7 +183,6 @@ bool template_load_product(struct template_load *load, const char *directory, st
         return false;
     if (set->kind_count == 0)
         return error_set(error, EX_CONFIG, "%s: holds no kind", directory);
-    template_partials_mark(&set->partials, &set->partials.words);
     return template_languages_check_used(&set->partials.words, NULL, 0, error) &&
            languages_gather(set, error);
 }

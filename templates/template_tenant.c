@@ -146,8 +146,29 @@ static bool tenant_each(void *context, const char *folder, const char *name, str
     return template_nearest_say(&nearest, error);
 }
 
+static struct template_layers layers_of(const struct tenant_reader *reader, size_t kind)
+{
+    struct template_layers layers = reader->load->kinds[kind];
+    layers.tenant_kind = reader->kinds[kind];
+    layers.tenant_partials = reader->partials;
+    return layers;
+}
+
+/* Any kind may name the words of the partials. */
+static bool partials_check(const struct tenant_reader *reader, struct error *error)
+{
+    const struct template_languages *product = &reader->load->set->partials.words;
+    if (reader->partials == NULL)
+        return true;
+    for (size_t i = 0; i < reader->load->set->kind_count; i++) {
+        const struct template_layers layers = layers_of(reader, i);
+        template_layers_mark(&layers, &reader->partials->words);
+    }
+    return template_languages_check_used(&reader->partials->words, &product, 1, error);
+}
+
 /* The kinds that the tenant's files touch: its partials may be in any. */
-static bool entries_make(struct tenant_reader *reader, struct error *error)
+static bool entries_make(const struct tenant_reader *reader, struct error *error)
 {
     struct template_tenant *tenant = reader->tenant;
     const struct template_set *set = reader->load->set;
@@ -158,9 +179,7 @@ static bool entries_make(struct tenant_reader *reader, struct error *error)
     if (tenant->entries == NULL)
         return no_memory(tenant->slug, error);
     for (size_t i = 0; i < set->kind_count; i++) {
-        struct template_layers layers = reader->load->kinds[i];
-        layers.tenant_kind = reader->kinds[i];
-        layers.tenant_partials = reader->partials;
+        const struct template_layers layers = layers_of(reader, i);
         if (layers.tenant_kind == NULL && layers.tenant_partials == NULL)
             continue;
         if (!template_entry_make(&tenant->entries[tenant->count], &tenant->arena, &layers, error))
@@ -168,31 +187,6 @@ static bool entries_make(struct tenant_reader *reader, struct error *error)
         tenant->count++;
     }
     return true;
-}
-
-/* The partials that are in force for the tenant. */
-static void partials_mark(const struct tenant_reader *reader)
-{
-    struct template_partials in_force = reader->load->set->partials;
-    for (size_t i = 0; i < in_force.count; i++)
-        if (reader->partials->at[i] != NULL)
-            in_force.at[i] = reader->partials->at[i];
-    template_partials_mark(&in_force, &reader->partials->words);
-}
-
-static bool words_check(const struct tenant_reader *reader, struct error *error)
-{
-    const struct template_languages *product = &reader->load->set->partials.words;
-    for (size_t i = 0; i < reader->load->set->kind_count; i++) {
-        const struct template_languages *others[] = {&reader->load->kinds[i].kind->words, product};
-        if (reader->kinds[i] != NULL &&
-            !template_languages_check_used(&reader->kinds[i]->words, others, 2, error))
-            return false;
-    }
-    if (reader->partials == NULL)
-        return true;
-    partials_mark(reader);
-    return template_languages_check_used(&reader->partials->words, &product, 1, error);
 }
 
 /* As a portal's calls take it (queue/sql: check_slug). */
@@ -222,7 +216,7 @@ static bool tenant_fill(struct template_load *load, struct template_tenant *tena
     if (tenant->slug == NULL)
         return no_memory(folder, error);
     return template_files_walk(folder, tenant_each, &reader, error) &&
-           entries_make(&reader, error) && words_check(&reader, error);
+           partials_check(&reader, error) && entries_make(&reader, error);
 }
 
 static bool problem_keep(struct template_set *set, const char *text)

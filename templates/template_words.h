@@ -28,7 +28,7 @@ struct template_word {
     const char *name;
     uint32_t hash;
     unsigned line;
-    bool is_used; /* set by template_fields_check */
+    bool is_used; /* some template names it */
     const struct template *plain;
     const struct template *html;
 };

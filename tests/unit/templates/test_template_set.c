@@ -1,95 +1,6 @@
 /* Proves that a folder of templates is loaded whole or refused with file, line and the nearest
  * name, and that our own templates load. */
-#include "templates/template_set.h"
-
-#include <ftw.h>
-#include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-struct folder {
-    char path[64];
-};
-
-static void put(const struct folder *folder, const char *name, const char *text)
-{
-    char path[PATH_MAX];
-    (void)snprintf(path, sizeof(path), "%s/%s", folder->path, name);
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0700);
-        *slash = '/';
-    }
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void take(const struct folder *folder, const char *name)
-{
-    char path[PATH_MAX];
-    (void)snprintf(path, sizeof(path), "%s/%s", folder->path, name);
-    assert_int_equal(remove(path), 0);
-}
-
-static int folder_make(void **state)
-{
-    struct folder *folder = calloc(1, sizeof(*folder));
-    assert_non_null(folder);
-    strcpy(folder->path, "/tmp/handbell-templates-XXXXXX");
-    assert_non_null(mkdtemp(folder->path));
-    put(folder, "partials/fields", "# all\nname\ntenant.name\n");
-    put(folder, "partials/page.mustache", "<{{$body}}{{/body}}{{>foot}}>");
-    put(folder, "partials/foot.mustache", " by {{tenant.name}}");
-    put(folder, "alert/fields", "\ncourses.title\n");
-    put(folder, "alert/subject.mustache", "For {{name}}\n");
-    put(folder, "alert/text.mustache", "{{#courses}}{{title}} {{/courses}}");
-    put(folder, "alert/html.mustache", "{{<page}}{{$body}}{{name}}{{/body}}{{/page}}");
-    put(folder, "README", "no folder: left alone");
-    *state = folder;
-    return 0;
-}
-
-static int visit(const char *path, const struct stat *status, int type, struct FTW *place)
-{
-    (void)status;
-    (void)type;
-    (void)place;
-    return remove(path);
-}
-
-static int folder_remove(void **state)
-{
-    struct folder *folder = *state;
-    assert_int_equal(nftw(folder->path, visit, 8, FTW_DEPTH | FTW_PHYS), 0);
-    free(folder);
-    return 0;
-}
-
-static void render(const struct template *template, enum template_escape escape,
-                   const char *expected)
-{
-    static const char facts[] =
-        "{\"name\":\"<A>\",\"tenant\":{\"name\":\"T\"},\"courses\":[{\"title\":\"x\"}]}";
-    struct json *json = json_parse(facts, strlen(facts), NULL);
-    const struct json *stack[] = {json};
-    struct buf out;
-    buf_init(&out, 1000);
-    assert_true(template_render(template, stack, 1, escape, &out));
-    assert_string_equal(out.data, expected);
-    buf_free(&out);
-    json_free(json);
-}
+#include "tests/unit/templates/folder.h"
 
 static void a_folder_becomes_kinds_with_their_partials(void **state)
 {
@@ -109,7 +20,7 @@ static void a_folder_becomes_kinds_with_their_partials(void **state)
     assert_null(template_set_find(set, "", "partials", NULL, 0));
     assert_null(template_set_find(set, "", "aler", NULL, 0));
     render(kind->subject, TEMPLATE_ESCAPE_HEADER, "For <A>");
-    render(kind->text, TEMPLATE_ESCAPE_TEXT, "x ");
+    render(kind->text, TEMPLATE_ESCAPE_TEXT, "x y ");
     render(kind->html, TEMPLATE_ESCAPE_HTML, "<&lt;A&gt; by T>");
     template_set_free(set);
 }
