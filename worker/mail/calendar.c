@@ -13,7 +13,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-enum { MINUTE_S = 60 };
+/* The last years that the files of tzdata list one by one. */
+enum { LISTED_YEAR = 2036, RULE_YEAR = 2037 };
 
 /* `full` is all that the system knows of the zone since the nineteenth century, 9 KB for
  * Europe/London; `brief` the rules in force at the event last written, which is what goes into a
@@ -97,6 +98,31 @@ static bool is_zone_name(const char *name)
     return name[0] != '/' && name[size - 1] != '/';
 }
 
+/* Behind the changes that it lists, up to 2037, a zone's file has a rule for ever, which libical
+ * 3.0.16 misreads for some (it takes St John's for an hour more, Nuuk has no winter). So that rule
+ * goes, and the listed changes that reach its beginning go on. */
+static void zone_extend(icalcomponent *component)
+{
+    icalcompiter each = icalcomponent_begin_component(component, ICAL_ANY_COMPONENT);
+    icalcomponent *one = icalcompiter_deref(&each);
+    while (one != NULL) {
+        icalcomponent *next = icalcompiter_next(&each);
+        icalproperty *property = icalcomponent_get_first_property(one, ICAL_RRULE_PROPERTY);
+        if (property != NULL) {
+            struct icalrecurrencetype rule = icalproperty_get_rrule(property);
+            bool is_endless = icaltime_is_null_time(rule.until);
+            if (is_endless && icalcomponent_get_dtstart(one).year >= RULE_YEAR) {
+                icalcomponent_remove_component(component, one);
+                icalcomponent_free(one);
+            } else if (!is_endless && rule.until.year >= LISTED_YEAR) {
+                rule.until = icaltime_null_time();
+                icalproperty_set_rrule(property, rule);
+            }
+        }
+        one = next;
+    }
+}
+
 static struct zone *zone_find(struct mail_calendar *calendar, const char *name, struct error *error)
 {
     for (size_t i = 0; i < calendar->zone_count; i++)
@@ -107,6 +133,7 @@ static struct zone *zone_find(struct mail_calendar *calendar, const char *name, 
         (void)error_set(error, EX_DATAERR, "zone: not in the system's zone data");
         return NULL;
     }
+    zone_extend(component);
     icaltimezone *full = timezone_make(component);
     if (full == NULL) {
         (void)no_memory(error);

@@ -79,9 +79,12 @@ static bool name_make(struct buf *name, const char *text)
 {
     if (!mail_header_make_line(name, text != NULL ? text : "", MAIL_DISPLAY_NAME_BYTES))
         return false;
-    for (size_t i = 0; i < name->size; i++)
+    for (size_t i = 0; i < name->size; i++) {
         if (name->data[i] == '"' || name->data[i] == '^')
             name->data[i] = '\'';
+        else if (name->data[i] == '\\')
+            name->data[i] = '/';
+    }
     return true;
 }
 

@@ -6,8 +6,8 @@
 
 /* As they go into properties: valid UTF-8 within the limits of calendar.h, without controls but LF
  * and TAB in the description, without characters that turn the reading direction. Names have no
- * '"', which no parameter can hold (RFC 5545 section 3.2), and no '^', which some take for an
- * escape (RFC 6868) and some do not; addresses are "mailto:" URIs. */
+ * '"', which no parameter can hold (RFC 5545 section 3.2), and neither '^' nor '\', which some
+ * calendars take for an escape (RFC 6868) and some do not; addresses are "mailto:" URIs. */
 struct calendar_texts {
     struct buf summary;
     struct buf location;
