@@ -1,6 +1,8 @@
 /* Loading what a worker works with. */
 #include "worker/flow/equipment.h"
 
+#include "worker/base/log.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -32,6 +34,19 @@ static bool relay_make(struct loop *loop, struct equipment *equipment, struct eq
     return equipment->relay != NULL;
 }
 
+/* At a start, a tenant whose own files are wrong gets the shipped templates: better than no mail,
+ * for it and for all others. While running, what is in force is better still. */
+static bool tenants_weigh(const struct template_set *set, bool is_start, struct error *error)
+{
+    for (size_t i = 0; i < template_set_problem_count(set); i++) {
+        const char *problem = template_set_problem_at(set, i);
+        if (!is_start)
+            return error_set(error, EX_CONFIG, "%s", problem);
+        LOG(LOG_LEVEL_ERROR, "tenant_templates_refused", log_text("problem", problem));
+    }
+    return true;
+}
+
 /* The relay comes last: nothing may fail once it is taken from `before`. */
 static bool equipment_fill(struct loop *loop, struct equipment *equipment, const char *config_path,
                            const struct setting *const *tables, struct equipment *before,
@@ -44,7 +59,7 @@ static bool equipment_fill(struct loop *loop, struct equipment *equipment, const
     equipment->templates =
         template_set_load(config_text(equipment->config, "templates", "dir"),
                           config_text(equipment->config, "templates", "overrides"), error);
-    if (equipment->templates == NULL)
+    if (equipment->templates == NULL || !tenants_weigh(equipment->templates, before == NULL, error))
         return false;
     if (!token_keys_read(equipment->options.key_file, &equipment->keys, error))
         return error_prefix(error, "[security] key_file");
