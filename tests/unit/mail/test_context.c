@@ -1,22 +1,5 @@
 /* Proves that facts become the words of a mail, and that what is missing is simply not there. */
-#include "worker/mail/context.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static struct json *parse(const char *text)
-{
-    struct error error = {0};
-    struct json *json = json_parse(text, strlen(text), &error);
-    if (json == NULL)
-        fail_msg("%s", error.text);
-    return json;
-}
+#include "tests/unit/mail/context_reading.h"
 
 /* The context of `message` with `courses`, both as JSON, in a language. */
 static struct json *context_in(enum language language, const char *message, const char *courses)
@@ -56,20 +39,6 @@ static struct json *context_in(enum language language, const char *message, cons
 static struct json *context_of(const char *message, const char *courses)
 {
     return context_in(LANGUAGE_EN_GB, message, courses);
-}
-
-static const char *text_at(const struct json *json, const char *path)
-{
-    char key[64];
-    while (strchr(path, '.') != NULL) {
-        size_t size = strcspn(path, ".");
-        memcpy(key, path, size);
-        key[size] = '\0';
-        bool is_index = key[0] >= '0' && key[0] <= '9';
-        json = is_index ? json_array_at(json, (size_t)(key[0] - '0')) : json_find(json, key);
-        path += size + 1;
-    }
-    return json_find_text(json, path);
 }
 
 static void the_greeting_uses_the_best_name_there_is(void **state)
