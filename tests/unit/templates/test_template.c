@@ -1,5 +1,6 @@
 /* Proves the engine's limits, its errors, and that values never become structure. */
 #include "templates/template.h"
+#include "templates/template_fields.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -170,6 +172,12 @@ static void what_includes_itself_for_ever_fails_and_leaves_no_trace(void **state
     json_free(json);
 }
 
+static const struct template *find_next(void *context, const char *name)
+{
+    assert_string_equal(name, "next");
+    return context;
+}
+
 static void a_partial_that_is_missing_is_an_error_when_strict(void **state)
 {
     struct fixture *fixture = *state;
@@ -204,6 +212,97 @@ static void output_past_the_ceiling_fails_and_leaves_no_trace(void **state)
     buf_free(&small);
 }
 
+/* A list of that many, called "a". */
+static struct json *lists_make(struct fixture *fixture, size_t items)
+{
+    buf_append_text(&fixture->out, "{\"a\":[");
+    for (size_t i = 0; i < items; i++)
+        buf_append_text(&fixture->out, i > 0 ? ",{}" : "{}");
+    buf_append_text(&fixture->out, "]}");
+    struct json *json = json_parse(fixture->out.data, fixture->out.size, NULL);
+    assert_non_null(json);
+    buf_reset(&fixture->out);
+    return json;
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void what_loops_without_output_fails_in_time(void **state)
+{
+    struct fixture *fixture = *state;
+    static char blocks[TEMPLATE_SOURCE_BYTES] = "{{<self}}";
+    while (strlen(blocks) < 30000)
+        strcat(blocks, "{{$b}}{{/b}}");
+    strcat(blocks, "{{/self}}");
+    while (strlen(blocks) < 60000)
+        strcat(blocks, "{{$c}}{{/c}}");
+    static const char *const sources[] = {
+        /* empty loops in loops */
+        "{{#a}}{{#a}}{{#a}}{{/a}}{{/a}}{{/a}}",
+        /* a name that is looked for in vain through many scopes */
+        "{{#a}}{{#a}}{{#o}}{{#o}}{{#o}}{{#o}}{{#o}}{{#o}}{{x}}{{x}}{{x}}{{x}}{{x}}{{x}}"
+        "{{/o}}{{/o}}{{/o}}{{/o}}{{/o}}{{/o}}{{/a}}{{/a}}",
+        /* blocks that are looked for among many */
+        blocks,
+    };
+    struct json *json = lists_make(fixture, 10000);
+    const struct json *stack[] = {json};
+    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+        struct template *template = compile(fixture, sources[i]);
+        assert_non_null(template);
+        assert_true(template_link(template, find_self, template, true, &fixture->error));
+        double start = cpu_seconds();
+        assert_false(template_render(template, stack, 1, TEMPLATE_ESCAPE_TEXT, &fixture->out));
+        assert_true(cpu_seconds() - start < 5);
+        assert_int_equal(fixture->out.size, 0);
+    }
+    json_free(json);
+}
+
+/* As deep as sections, partials and blocks go together; with sanitizers on too. */
+static void the_deepest_nesting_is_rendered_without_overflow(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { TEMPLATES = TEMPLATE_PARTIAL_DEPTH + 1 };
+    struct template *chain[TEMPLATES];
+    char source[2000];
+    for (int i = 0; i < TEMPLATES; i++) {
+        source[0] = '\0';
+        for (int j = 0; j < TEMPLATE_SECTION_DEPTH; j++)
+            strcat(source, "{{#a}}");
+        strcat(source, i + 1 < TEMPLATES ? "{{>next}}" : "end");
+        for (int j = 0; j < TEMPLATE_SECTION_DEPTH; j++)
+            strcat(source, "{{/a}}");
+        chain[i] = compile(fixture, source);
+        assert_non_null(chain[i]);
+    }
+    for (int i = 0; i + 1 < TEMPLATES; i++)
+        assert_true(template_link(chain[i], find_next, chain[i + 1], true, &fixture->error));
+    struct json *json = lists_make(fixture, 1);
+    const struct json *stack[] = {json};
+    assert_true(template_render(chain[0], stack, 1, TEMPLATE_ESCAPE_TEXT, &fixture->out));
+    assert_string_equal(fixture->out.data, "end");
+    struct template_fields fields = {.names = {"a"}, .count = 1};
+    assert_true(template_fields_check(&fields, chain[0], &fixture->error));
+    json_free(json);
+}
+
+static void a_word_without_words_is_refused_or_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct template_fields fields = {.count = 0};
+    struct template *template = compile(fixture, "a\n{{words.b}}c");
+    assert_false(template_fields_check(&fields, template, &fixture->error));
+    assert_string_equal(fixture->error.text, "mail: line 2: no word \"b\"");
+    assert_true(render(fixture, "a\n{{words.b}}c", "{\"words\":{\"b\":1}}", TEMPLATE_ESCAPE_TEXT));
+    assert_string_equal(fixture->out.data, "a\nc");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +322,12 @@ int main(void)
                                         fixture_make, fixture_free),
         cmocka_unit_test_setup_teardown(output_past_the_ceiling_fails_and_leaves_no_trace,
                                         fixture_make, fixture_free),
+        cmocka_unit_test_setup_teardown(what_loops_without_output_fails_in_time, fixture_make,
+                                        fixture_free),
+        cmocka_unit_test_setup_teardown(the_deepest_nesting_is_rendered_without_overflow,
+                                        fixture_make, fixture_free),
+        cmocka_unit_test_setup_teardown(a_word_without_words_is_refused_or_nothing, fixture_make,
+                                        fixture_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
