@@ -19,12 +19,15 @@ enum { LISTED_YEAR = 2036, RULE_YEAR = 2037 };
 /* `full` is all that the system knows of the zone since the nineteenth century, 9 KB for
  * Europe/London; `brief` the rules in force at the event last written, which is what goes into a
  * mail: Outlook reads one STANDARD and one DAYLIGHT with yearly rules and guesses at more
- * (MS-STANOICAL section 2.2.47), Exchange may refuse the object. `brief` is NULL where none of them
- * would be right. */
+ * (MS-STANOICAL section 2.2.47), Exchange may refuse the object. It serves events that start from
+ * `brief_from` to before `brief_until`: another event's rules never show in an object. NULL where
+ * none would be right. */
 struct zone {
     char name[MAIL_CALENDAR_ZONE_BYTES + 1];
     icaltimezone *full;
     icaltimezone *brief;
+    int64_t brief_from;
+    int64_t brief_until;
 };
 
 struct mail_calendar {
@@ -49,6 +52,8 @@ static void brief_free(struct zone *zone)
     if (zone->brief != NULL)
         icaltimezone_free(zone->brief, 1);
     zone->brief = NULL;
+    zone->brief_from = 0;
+    zone->brief_until = 0;
 }
 
 static void zone_free(struct zone *zone)
@@ -202,8 +207,24 @@ static bool change_read(icalcomponent *component, struct change *change)
     return is_plain_rule(&change->rule);
 }
 
-/* The rule's end is left out: where it lies ahead, it is only where the zone's file ends. Forward
- * is DAYLIGHT, whatever the file calls it (Dublin's winter is "daylight" there). */
+/* Whether the rule is in force at `at`; narrows the zone's window to where that stays so. */
+static bool change_is_in_force(const struct change *change, struct zone *zone, int64_t at)
+{
+    bool is_endless = icaltime_is_null_time(change->rule.until);
+    int64_t from = icaltime_as_timet(change->first);
+    int64_t until = is_endless ? INT64_MAX : icaltime_as_timet(change->rule.until);
+    bool is_over = until <= at;
+    bool is_ahead = from > at;
+    int64_t earliest = is_over ? until : from;
+    int64_t latest = is_ahead ? from : until;
+    if (!is_ahead && earliest > zone->brief_from)
+        zone->brief_from = earliest;
+    if (!is_over && latest < zone->brief_until)
+        zone->brief_until = latest;
+    return !is_over && !is_ahead;
+}
+
+/* Forward is DAYLIGHT, whatever the file calls it (Dublin's winter is "daylight" there). */
 static bool change_add(icalcomponent *vtimezone, struct change *change, bool is_forward)
 {
     change->rule.until = icaltime_null_time();
@@ -219,22 +240,23 @@ static bool change_add(icalcomponent *vtimezone, struct change *change, bool is_
     return true;
 }
 
-/* The latest rule for each direction that began before `at`. */
-static bool changes_add(const struct zone *zone, icalcomponent *vtimezone, int64_t at)
+/* The latest rule in force for each direction; false unless there are both. */
+static bool changes_add(struct zone *zone, icalcomponent *vtimezone, int64_t at)
 {
     struct change latest[2] = {0};
     bool has[2] = {false, false};
-    struct icaltimetype local = local_time(at, 0);
     icalcomponent *all = icaltimezone_get_component(zone->full);
     icalcompiter each = icalcomponent_begin_component(all, ICAL_ANY_COMPONENT);
+    zone->brief_from = INT64_MIN;
+    zone->brief_until = INT64_MAX;
     for (icalcomponent *one = icalcompiter_deref(&each); one != NULL;
          one = icalcompiter_next(&each)) {
         struct change change;
-        if (!change_read(one, &change) || icaltime_compare(change.first, local) > 0)
+        if (!change_read(one, &change) || !change_is_in_force(&change, zone, at))
             continue;
-        int way =
-            icalproperty_get_tzoffsetto(change.to) > icalproperty_get_tzoffsetfrom(change.from) ? 1
-                                                                                                : 0;
+        bool is_forward =
+            icalproperty_get_tzoffsetto(change.to) > icalproperty_get_tzoffsetfrom(change.from);
+        size_t way = is_forward ? 1 : 0;
         if (!has[way] || icaltime_compare(change.first, latest[way].first) > 0)
             latest[way] = change;
         has[way] = true;
@@ -249,7 +271,7 @@ static icalcomponent *vtimezone_new(const struct zone *zone)
                                (void *)0);
 }
 
-static icaltimezone *brief_by_rules(const struct zone *zone, int64_t at)
+static icaltimezone *brief_by_rules(struct zone *zone, int64_t at)
 {
     icalcomponent *vtimezone = vtimezone_new(zone);
     if (vtimezone == NULL)
@@ -289,10 +311,10 @@ static bool zone_prepare(struct zone *zone, int64_t starts, int64_t ends)
 {
     if (strcmp(zone->name, "UTC") == 0)
         return false;
-    if (is_brief_right(zone, starts, ends))
-        return true;
-    brief_free(zone);
-    zone->brief = brief_by_rules(zone, starts);
+    if (zone->brief == NULL || starts < zone->brief_from || starts >= zone->brief_until) {
+        brief_free(zone);
+        zone->brief = brief_by_rules(zone, starts);
+    }
     if (is_brief_right(zone, starts, ends))
         return true;
     brief_free(zone);

@@ -152,7 +152,7 @@ static void parameters_are_plain_or_of_rfc_2231(void **state)
     assert_string_equal(out.data, ";\r\n filename=\"notes 1.pdf\"");
     buf_reset(&out);
     assert_true(mail_encode_parameter(&out, "filename", "Si\xc3\xa2n \"x\".pdf"));
-    assert_string_equal(out.data, ";\r\n filename*0*=utf-8''Si%C3%A2n%20%22x%22.pdf");
+    assert_string_equal(out.data, ";\r\n filename*=utf-8''Si%C3%A2n%20%22x%22.pdf");
     buf_reset(&out);
     char longer[121];
     memset(longer, 'a', sizeof(longer) - 1);
@@ -163,9 +163,55 @@ static void parameters_are_plain_or_of_rfc_2231(void **state)
     buf_free(&out);
 }
 
+static void base64_is_as_rfc_4648_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *expected;
+    } rows[] = {
+        {TEXT(""), ""},
+        {TEXT("f"), "Zg==\r\n"},
+        {TEXT("fo"), "Zm8=\r\n"},
+        {TEXT("foo"), "Zm9v\r\n"},
+        {TEXT("foob"), "Zm9vYg==\r\n"},
+        {TEXT("fooba"), "Zm9vYmE=\r\n"},
+        {TEXT("foobar"), "Zm9vYmFy\r\n"},
+        {TEXT("\xff\xef\xbe\0"), "/+++AA==\r\n"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct buf out;
+        buf_init(&out, 1000);
+        assert_true(mail_encode_base64(&out, rows[i].text, rows[i].size));
+        assert_string_equal(out.data, rows[i].expected);
+        buf_free(&out);
+    }
+}
+
+static void base64_lines_are_full_but_for_the_last(void **state)
+{
+    (void)state;
+    static const char zeros[20000];
+    for (size_t size = 0; size <= sizeof(zeros); size += size < 300 ? 1 : 911) {
+        struct buf out;
+        buf_init(&out, 100000);
+        assert_true(mail_encode_base64(&out, zeros, size));
+        size_t digits = (size + 2) / 3 * 4;
+        assert_int_equal(out.size, digits + 2 * ((digits + 75) / 76));
+        for (size_t at = 0; at < out.size; at += 78) {
+            size_t left = out.size - at;
+            assert_memory_equal(out.data + at + (left < 78 ? left : 78) - 2, "\r\n", 2);
+        }
+        buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(base64_is_as_rfc_4648_says),
+        cmocka_unit_test(base64_lines_are_full_but_for_the_last),
         cmocka_unit_test(quoted_printable_is_as_rfc_2045_says),
         cmocka_unit_test(quoted_printable_of_any_bytes_decodes_to_them),
         cmocka_unit_test(an_encoded_word_keeps_to_75_and_to_whole_characters),
