@@ -8,7 +8,34 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { PART_COUNT = 8, HEADER_CHARACTERS = 998, BODY_CHARACTERS = 76 };
+enum { HEADER_CHARACTERS = 998, BODY_CHARACTERS = 76, CALENDAR_CHARACTERS = 75 };
+
+/* What each part of the input is. */
+enum part {
+    PART_FROM_NAME,
+    PART_NAME,
+    PART_TO,
+    PART_REPLY_TO,
+    PART_SUBJECT,
+    PART_UNSUBSCRIBE_URL,
+    PART_TEXT,
+    PART_HTML,
+    PART_LOGO_TYPE,
+    PART_LOGO_BYTES,
+    PART_LOGO_CONTENT_ID,
+    PART_FILE_NAME,
+    PART_FILE_TYPE,
+    PART_FILE_BYTES,
+    PART_UID,
+    PART_ZONE,
+    PART_SUMMARY,
+    PART_LOCATION,
+    PART_DESCRIPTION,
+    PART_EVENT_URL,
+    PART_STARTS,
+    PART_ENDS,
+    PART_COUNT,
+};
 
 static const char *const header_names[] = {
     "Date:",
@@ -34,6 +61,16 @@ static bool is_ours(const char *line)
     return false;
 }
 
+/* A part's type and id, which may be long, have no place to be folded. */
+static bool is_named(const char *line, size_t size)
+{
+    static const char folded[] = "\r\nContent-Type:\r\n";
+    enum { BEFORE = sizeof(folded) - 1 };
+    return memmem(line, size, "Content-Type: ", 14) == line ||
+           memmem(line, size, "Content-ID: ", 12) == line ||
+           (line[0] == ' ' && memcmp(line - BEFORE, folded, BEFORE) == 0);
+}
+
 /* Addresses may be UTF-8; all else is ASCII. */
 static void check_mail(const struct buf *out)
 {
@@ -50,32 +87,153 @@ static void check_mail(const struct buf *out)
             is_header = false;
         else if (is_header && !is_ours(line))
             abort();
-        if (size > (is_header ? HEADER_CHARACTERS : BODY_CHARACTERS))
+        if (size > HEADER_CHARACTERS ||
+            (size > BODY_CHARACTERS && !is_header && !is_named(line, size)))
             abort();
         i += size + 2;
     }
 }
 
+static const char *or_else(const char *text, const char *otherwise)
+{
+    return text[0] != '\0' ? text : otherwise;
+}
+
+static const char *const property_names[] = {
+    "BEGIN:VCALENDAR\r",
+    "PRODID:-//Handbell//Handbell//EN\r",
+    "VERSION:2.0\r",
+    "CALSCALE:GREGORIAN\r",
+    "METHOD:REQUEST\r",
+    "BEGIN:VTIMEZONE\r",
+    "TZID:",
+    "BEGIN:STANDARD\r",
+    "BEGIN:DAYLIGHT\r",
+    "TZNAME:",
+    "TZOFFSETFROM:",
+    "TZOFFSETTO:",
+    "DTSTART:",
+    "RRULE:FREQ=YEARLY;BYDAY=",
+    "END:STANDARD\r",
+    "END:DAYLIGHT\r",
+    "END:VTIMEZONE\r",
+    "BEGIN:VEVENT\r",
+    "UID:",
+    "SEQUENCE:7\r",
+    "DTSTAMP:",
+    "DTSTART;TZID=",
+    "DTEND:",
+    "DTEND;TZID=",
+    "SUMMARY:",
+    "LOCATION:",
+    "DESCRIPTION:",
+    "URL:http",
+    "ORGANIZER:mailto:",
+    "ORGANIZER;CN=",
+    "ATTENDEE;CUTYPE=INDIVIDUAL;ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;",
+    "STATUS:CONFIRMED\r",
+    "TRANSP:OPAQUE\r",
+    "X-MICROSOFT-DISALLOW-COUNTER:TRUE\r",
+    "END:VEVENT\r",
+    "END:VCALENDAR\r",
+};
+
+static bool is_property(const char *line)
+{
+    if (line[0] == ' ')
+        return true;
+    for (size_t i = 0; i < sizeof(property_names) / sizeof(property_names[0]); i++)
+        if (strncmp(line, property_names[i], strlen(property_names[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Each line is short and one that we wrote; one event, whatever its texts hold. */
+static void check_calendar(const struct buf *out)
+{
+    size_t events = 0;
+    for (size_t i = 0; i < out->size;) {
+        const char *line = out->data + i;
+        const char *end = memchr(line, '\n', out->size - i);
+        if (end == NULL || end == line || end[-1] != '\r' || !is_property(line))
+            abort();
+        size_t size = (size_t)(end - line) - 1;
+        if (size > CALENDAR_CHARACTERS || memchr(line, '\r', size) != NULL ||
+            memchr(line, '\0', size) != NULL)
+            abort();
+        /* A fold never cuts a character. */
+        if (((unsigned char)line[line[0] == ' '] & 0xc0U) == 0x80U)
+            abort();
+        events += strncmp(line, "BEGIN:VEVENT", 12) == 0;
+        i += size + 2;
+    }
+    if (events != 1 || out->size > MAIL_CALENDAR_BYTES)
+        abort();
+}
+
+static void write_calendar(char *parts[PART_COUNT], struct buf *out)
+{
+    struct error error = {0};
+    struct mail_calendar *calendar = mail_calendar_new();
+    if (calendar == NULL)
+        return;
+    const struct mail_calendar_event event = {
+        .method = MAIL_CALENDAR_REQUEST,
+        .uid = or_else(parts[PART_UID], "1@example.org"),
+        .sequence = 7,
+        .starts_unix_seconds = strtoll(parts[PART_STARTS], NULL, 10),
+        .ends_unix_seconds = strtoll(parts[PART_ENDS], NULL, 10),
+        .zone = or_else(parts[PART_ZONE], "Europe/London"),
+        .summary = or_else(parts[PART_SUMMARY], "x"),
+        .location = parts[PART_LOCATION],
+        .description = parts[PART_DESCRIPTION],
+        .url = parts[PART_EVENT_URL],
+        .organizer = {parts[PART_FROM_NAME], "courses@example.org"},
+        .attendee = {parts[PART_NAME], or_else(parts[PART_TO], "ann@example.net")},
+    };
+    if (mail_calendar_append(calendar, &event, out, &error))
+        check_calendar(out);
+    else if (error.text[0] == '\0' || out->size != 0)
+        abort();
+    mail_calendar_free(calendar);
+}
+
 static void compose(char *parts[PART_COUNT])
 {
-    const struct mail mail = {
-        .from = {parts[0], "courses@example.org"},
-        .to = {parts[1], parts[2][0] != '\0' ? parts[2] : "ann@example.net"},
-        .reply_to = {parts[1], parts[3]},
-        .subject = parts[4],
-        .message_id = "1@example.org",
-        .unsubscribe_url = parts[5],
-        .text = parts[6][0] != '\0' ? parts[6] : "x",
-        .html = NULL,
-    };
-    struct error error = {0};
+    struct buf object;
     struct buf out;
+    struct error error = {0};
+    buf_init(&object, MAIL_CALENDAR_BYTES);
     buf_init(&out, 4 << 20);
+    write_calendar(parts, &object);
+    const struct mail_calendar_part calendar = {MAIL_CALENDAR_REQUEST, object.data, object.size,
+                                                "session-1.ics"};
+    const struct mail_attachment file = {parts[PART_FILE_NAME],
+                                         or_else(parts[PART_FILE_TYPE], "application/pdf"),
+                                         parts[PART_FILE_BYTES], strlen(parts[PART_FILE_BYTES])};
+    const struct mail mail = {
+        .from = {parts[PART_FROM_NAME], "courses@example.org"},
+        .to = {parts[PART_NAME], or_else(parts[PART_TO], "ann@example.net")},
+        .reply_to = {parts[PART_NAME], parts[PART_REPLY_TO]},
+        .subject = parts[PART_SUBJECT],
+        .message_id = "1@example.org",
+        .unsubscribe_url = parts[PART_UNSUBSCRIBE_URL],
+        .text = or_else(parts[PART_TEXT], "x"),
+        .html = parts[PART_HTML],
+        .logo = {or_else(parts[PART_LOGO_TYPE], "image/png"), parts[PART_LOGO_BYTES],
+                 strlen(parts[PART_LOGO_BYTES]),
+                 or_else(parts[PART_LOGO_CONTENT_ID], "logo@example.org")},
+        .calendars = &calendar,
+        .calendar_count = object.size > 0 ? 1 : 0,
+        .attachments = &file,
+        .attachment_count = parts[PART_FILE_NAME][0] != '\0' ? 1 : 0,
+    };
     if (mail_compose(&mail, &out, &error))
         check_mail(&out);
     else if (error.text[0] == '\0' || out.size != 0)
         abort();
     buf_free(&out);
+    buf_free(&object);
 }
 
 static void build_contexts(const char *text, size_t size)

@@ -79,12 +79,12 @@ static bool no_memory(struct error *error)
 /* Takes the component, also where it fails. */
 static icaltimezone *timezone_make(icalcomponent *component)
 {
-    icaltimezone *timezone = icaltimezone_new();
-    if (timezone != NULL && icaltimezone_set_component(timezone, component) == 1)
-        return timezone;
+    icaltimezone *made = icaltimezone_new();
+    if (made != NULL && icaltimezone_set_component(made, component) == 1)
+        return made;
     icalcomponent_free(component);
-    if (timezone != NULL)
-        icaltimezone_free(timezone, 1);
+    if (made != NULL)
+        icaltimezone_free(made, 1);
     return NULL;
 }
 
@@ -158,11 +158,11 @@ static struct zone *zone_find(struct mail_calendar *calendar, const char *name, 
     return zone;
 }
 
-static int offset_at(icaltimezone *timezone, int64_t unix_seconds)
+static int offset_at(icaltimezone *zone, int64_t unix_seconds)
 {
     int is_daylight = 0;
     struct icaltimetype utc = icaltime_from_timet_with_zone(unix_seconds, 0, NULL);
-    return icaltimezone_get_utc_offset_of_utc_time(timezone, &utc, &is_daylight);
+    return icaltimezone_get_utc_offset_of_utc_time(zone, &utc, &is_daylight);
 }
 
 static struct icaltimetype local_time(int64_t unix_seconds, int offset_s)
