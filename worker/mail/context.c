@@ -88,6 +88,8 @@ static void add_roles(struct context_builder *context, const struct mail_context
     for (size_t i = 0; i < shown_count; i++)
         shown[i] = json_array_at(names, i);
     context_build_bool(context, "is_delegate", is_delegate(roles));
+    if (!is_object(roles))
+        return;
     context_build_bool(context, "is_booker", json_find_true(roles, "booker"));
     context_build_bool(context, "is_tutor", json_find_true(roles, "tutor"));
     context_build_bool(context, "is_provider", json_find_true(roles, "provider"));

@@ -133,6 +133,19 @@ static const char *and_of(enum language language, const char *text, size_t size)
     return language_welsh_is_ac(text, size) ? " ac " : " a ";
 }
 
+/* "Teachers and Headteachers and leaders" would be three: a comma tells where the last one starts.
+ */
+static bool holds_and(const struct json *const *texts, size_t count, enum language language)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *text = json_text(texts[i], NULL);
+        if (language == LANGUAGE_CY ? strstr(text, " a ") != NULL || strstr(text, " ac ") != NULL
+                                    : strstr(text, " and ") != NULL)
+            return true;
+    }
+    return false;
+}
+
 static void append_more(struct buf *words, size_t hidden, bool is_first, enum language language)
 {
     char number[24];
@@ -147,11 +160,14 @@ void context_build_list(struct context_builder *builder, const char *key,
                         enum language language)
 {
     struct buf words;
+    bool has_comma = holds_and(texts, count, language);
     buf_init(&words, WORDS_BYTES);
     for (size_t i = 0; i < count; i++) {
         size_t size = 0;
         const char *text = json_text(texts[i], &size);
         bool is_last = i + 1 == count && hidden == 0;
+        if (i > 0 && is_last && has_comma)
+            buf_append_char(&words, ',');
         if (i > 0)
             buf_append_text(&words, is_last ? and_of(language, text, size) : ", ");
         buf_append(&words, text, size);

@@ -37,9 +37,10 @@ void context_build_fact_lines(struct context_builder *builder, const struct json
 void context_build_fact_url(struct context_builder *builder, const struct json *facts,
                             const char *key);
 
-/* "Maths", "Maths and Music", "Maths, Music and Art"; in Welsh "Mathemateg, Cerddoriaeth ac
- * Addysg". `texts` are text values (anything else is ""); `hidden` others are counted: "and 2
- * more", "a 2 arall". */
+/* "Maths", "Maths and Music", "Maths, Music and Art"; in Welsh "Maths, Cerdd ac Addysg". Where a
+ * text has an "and" of its own a comma stands before the last: "Staff, and Heads and deputies".
+ * `texts` are text values (anything else is ""); `hidden` others are counted: "and 2 more", "a 2
+ * arall". */
 void context_build_list(struct context_builder *builder, const char *key,
                         const struct json *const *texts, size_t count, size_t hidden,
                         enum language language);

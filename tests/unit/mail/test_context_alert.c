@@ -60,6 +60,26 @@ static void only_what_was_ticked_is_named(void **state)
     json_free(context);
 }
 
+/* Nobody should have to guess where one name ends and the next begins. */
+static void a_name_with_an_and_of_its_own_stands_apart(void **state)
+{
+    (void)state;
+    static const char apart[] = "{\"1\":{\"kind\":\"subject\",\"name\":\"Art and design\"},"
+                                "\"2\":{\"kind\":\"audience\",\"name\":\"Staff\"},"
+                                "\"3\":{\"kind\":\"interest\",\"name\":\"Iaith a llythrennedd\"}}";
+    static const char course[] = "[{\"id\":1,\"categories\":[1,2,3]}]";
+    struct json *context =
+        context_make(LANGUAGE_EN_GB, "{\"courses\":[1],\"ticks\":[1,2]}", course, apart);
+    assert_string_equal(text_at(context, "courses.0.because"), "Art and design, and Staff");
+    json_free(context);
+    context = context_make(LANGUAGE_CY, "{\"courses\":[1],\"ticks\":[2,3]}", course, apart);
+    assert_string_equal(text_at(context, "courses.0.because"), "Staff, ac Iaith a llythrennedd");
+    json_free(context);
+    context = context_make(LANGUAGE_CY, "{\"courses\":[1],\"ticks\":[1,2]}", course, apart);
+    assert_string_equal(text_at(context, "courses.0.because"), "Art and design a Staff");
+    json_free(context);
+}
+
 static void a_welsh_list_says_a_or_ac(void **state)
 {
     (void)state;
@@ -163,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(courses_stand_under_their_subject_soonest_first),
         cmocka_unit_test(only_what_was_ticked_is_named),
+        cmocka_unit_test(a_name_with_an_and_of_its_own_stands_apart),
         cmocka_unit_test(a_welsh_list_says_a_or_ac),
         cmocka_unit_test(counts_come_with_the_plural_of_the_language),
         cmocka_unit_test(more_courses_than_a_mail_holds_are_left_out),
