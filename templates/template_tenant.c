@@ -246,7 +246,8 @@ static bool tenants_each(void *context, const char *overrides, const char *name,
 {
     struct template_load *load = context;
     struct template_tenant tenant = {0};
-    struct error problem = {0};
+    /* What fails without a word of its own has found no memory. */
+    struct error problem = {.exit_status = EX_OSERR, .text = "templates: out of memory"};
     char folder[PATH_MAX];
     if (!template_path_join(folder, overrides, name, error))
         return false;
