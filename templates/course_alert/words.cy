@@ -1,6 +1,6 @@
 what = Cwrs newydd
 many = {{course_count}} {{#course_plural.two}}gwrs{{/course_plural.two}}{{#course_plural.few}}chwrs{{/course_plural.few}}{{#course_plural.many}}chwrs{{/course_plural.many}}{{#course_plural.zero}}cwrs{{/course_plural.zero}}{{#course_plural.one}}cwrs{{/course_plural.one}}{{#course_plural.other}}cwrs{{/course_plural.other}} newydd{{^for_whom}} i chi{{/for_whom}}
-lead = Mae cwrs newydd yn cyd-fynd â'r hyn a diciwyd gennych.
+lead = Mae'r cwrs newydd hwn yn cyd-fynd â'r hyn a diciwyd gennych{{#because}}: {{because}}{{/because}}.
 lead_many = Mae'r cyrsiau newydd hyn yn cyd-fynd â'r hyn a diciwyd gennych.
 because = Am i chi dicio: {{because}}.
 sessions = Y sesiwn gyntaf o {{course.session_count}}

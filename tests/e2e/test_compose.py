@@ -376,7 +376,7 @@ def test_an_alert_never_shows_an_online_link(driver):
     mail = driver.mail(facts("course_alert"))
     assert "meet.example" not in mail.as_string()
     assert "Year 1, Monday 23 November" in str(mail["Subject"])
-    assert "ticked Maths and Senior leaders." in read_text(mail)
+    assert "ticked: Maths and Senior leaders." in read_text(mail)
 
 
 def test_an_alert_of_several_courses_lists_each_with_its_reason(driver):
