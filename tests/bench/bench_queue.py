@@ -66,9 +66,10 @@ def add_queue(owner, tenant, first, count):
     """Alerts of one course each, due one after the other."""
     owner.execute(
         """with waiting as (
-               insert into handbell.message (tenant_id, person_id, due, expires_at, lane, kind,
-                                             is_sealed)
-               select %(tenant)s, p.person_id, now() - interval '1 day' + i * interval '10 ms',
+               insert into handbell.message (tenant_id, person_id, courses, due, expires_at, lane,
+                                             kind, is_sealed)
+               select %(tenant)s, p.person_id,
+                      array[(select min(course_id) from handbell.course)], now() - interval '1 day' + i * interval '10 ms',
                       now() + interval '6 days', 5, 'course_alert', i > %(people)s
                from generate_series(%(first)s::bigint, %(first)s + %(count)s - 1) i
                join (select person_id, row_number() over (order by person_id) as n

@@ -71,18 +71,41 @@ begin
         on conflict do nothing;
 end $$;
 
-create or replace function merge_mail(p_tenant bigint, p_keep bigint, p_gone bigint) returns void
+-- Of the two alerts that wait, where each has one, the first takes over what the second tells.
+create or replace function merge_alerts(p_tenant bigint, p_keep bigint, p_gone bigint) returns void
 language plpgsql as $$
 declare
-    v_kept bigint; -- the alert that waits for the one, and for the other
-    v_lost bigint;
+    v_kept message;
+    v_lost message;
 begin
     perform from message m where m.tenant_id = p_tenant and m.person_id in (p_keep, p_gone)
         and not m.is_sealed order by m.message_id for update;
-    select m.message_id into v_kept from message m
+    select * into v_kept from message m
         where m.tenant_id = p_tenant and m.person_id = p_keep and not m.is_sealed;
-    select m.message_id into v_lost from message m
+    if not found then
+        return;
+    end if;
+    select * into v_lost from message m
         where m.tenant_id = p_tenant and m.person_id = p_gone and not m.is_sealed;
+    if found then
+        perform revoke_messages(p_tenant, array[v_lost.message_id], 'merged');
+        update match set message_id = v_kept.message_id
+            where tenant_id = p_tenant and course_id = any (v_lost.courses) and person_id = p_gone;
+    end if;
+    -- Whoever is kept is not told anew of what the other was told.
+    delete from match k
+        where k.tenant_id = p_tenant and k.course_id = any (v_kept.courses)
+          and k.person_id = p_keep
+          and exists (select from match g where g.tenant_id = p_tenant
+                      and g.course_id = k.course_id and g.person_id = p_gone
+                      and g.message_id <> v_kept.message_id);
+    update message set courses = v_kept.courses || v_lost.courses
+        where tenant_id = p_tenant and message_id = v_kept.message_id;
+end $$;
+
+create or replace function merge_mail(p_tenant bigint, p_keep bigint, p_gone bigint) returns void
+language plpgsql as $$
+begin
     -- Of what both were to hear, the one that is kept hears it.
     perform revoke_messages(p_tenant, array(
         select g.message_id from job_recipient g join job_recipient k
@@ -95,13 +118,8 @@ begin
                 on k.tenant_id = p_tenant and k.job_id = g.job_id and k.person_id = p_keep
             where g.tenant_id = p_tenant and g.person_id = p_gone
               and exists (select from message_record r where r.tenant_id = p_tenant
-                          and r.message_id = g.message_id and r.state = 'sent')
-        union
-        select v_lost where v_lost is not null and v_kept is not null), 'merged');
-    if v_kept is not null then
-        update match set message_id = v_kept
-            where tenant_id = p_tenant and message_id = v_lost and message_id > 0;
-    end if;
+                          and r.message_id = g.message_id and r.state = 'sent')), 'merged');
+    perform merge_alerts(p_tenant, p_keep, p_gone);
     -- What is on the wire too: it may come back to be tried again.
     update message set person_id = p_keep
         where tenant_id = p_tenant and person_id = p_gone;
@@ -109,16 +127,19 @@ begin
         where g.tenant_id = p_tenant and g.person_id = p_gone
           and not exists (select from job_recipient k where k.tenant_id = p_tenant
                           and k.job_id = g.job_id and k.person_id = p_keep);
-    delete from match k
-        where k.tenant_id = p_tenant and k.message_id = v_kept and k.message_id > 0
-          and exists (select from match g where g.tenant_id = p_tenant
-                      and g.course_id = k.course_id and g.person_id = p_gone
-                      and g.message_id <> v_kept);
     update match g set person_id = p_keep
         where g.tenant_id = p_tenant and g.person_id = p_gone
           and not exists (select from match k where k.tenant_id = p_tenant
                           and k.course_id = g.course_id and k.person_id = p_keep);
     delete from match where tenant_id = p_tenant and person_id = p_gone;
+    -- An alert tells what is matched for it, and no longer what another told.
+    update message m
+        set courses = array(
+            select x.course_id from match x where x.tenant_id = p_tenant
+                and x.course_id = any (m.courses) and x.person_id = p_keep
+                and x.message_id = m.message_id
+            order by x.course_id)
+        where m.tenant_id = p_tenant and m.person_id = p_keep and m.job_id is null;
     update message_record set person_id = p_keep
         where tenant_id = p_tenant and person_id = p_gone;
 end $$;

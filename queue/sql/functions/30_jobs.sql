@@ -164,6 +164,9 @@ begin
         where x.tenant_id = p_tenant and x.course_id = p_course and not m.is_sealed
         order by m.message_id
         for update of m
+    ), untold as (
+        update message m set courses = array_remove(m.courses, p_course) from waiting w
+        where m.tenant_id = p_tenant and m.message_id = w.message_id
     )
     delete from match x using waiting w
         where x.tenant_id = p_tenant and x.course_id = p_course and x.message_id = w.message_id;
@@ -229,8 +232,9 @@ language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
     v_count integer;
     v_alert bigint;
+    v_courses bigint[];
 begin
-    select m.message_id into v_alert from message m
+    select m.message_id, m.courses into v_alert, v_courses from message m
         where m.tenant_id = p_tenant and m.person_id = p_person and not m.is_sealed for update;
     v_count := revoke_messages(p_tenant, array(
         select v_alert where v_alert is not null
@@ -242,7 +246,7 @@ begin
             where b.tenant_id = p_tenant and (b.person_id = p_person or b.booked_by = p_person)
     ), p_reason);
     delete from match
-        where tenant_id = p_tenant and message_id = v_alert and message_id > 0;
+        where tenant_id = p_tenant and course_id = any (v_courses) and person_id = p_person;
     return v_count;
 end $$;
 

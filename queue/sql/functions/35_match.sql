@@ -37,7 +37,8 @@ end $$;
 
 -- The people whose ticks meet this course, and who may be told: a shared interest; or a shared subject
 -- (if the course has any) and a shared audience (if it has any), at least one of the two. Each person
--- once. The tick index alone answers; what excludes single people is small.
+-- once. The tick index alone answers; what excludes single people is small. (The planner knows the
+-- arrays' values, and leaves out the branches that they empty: a single category needs no union.)
 create or replace function find_matches(p_tenant bigint, c course)
 returns table (person_id bigint, frequency text)
 language plpgsql stable security definer set search_path = handbell, pg_temp
@@ -48,6 +49,7 @@ declare
     v_interests bigint[];
     v_booked bigint[];
     v_excludes_series boolean;
+    v_single bigint; -- the course's only category
 begin
     select array_agg(k.category_id) filter (where k.kind = 'subject'),
            array_agg(k.category_id) filter (where k.kind = 'audience'),
@@ -56,6 +58,12 @@ begin
         from course_category x join category k
             on k.tenant_id = p_tenant and k.category_id = x.category_id
         where x.tenant_id = p_tenant and x.course_id = c.course_id;
+    if v_interests is null and coalesce(cardinality(v_subjects), 0)
+                               + coalesce(cardinality(v_audiences), 0) = 1 then
+        v_single := coalesce(v_subjects[1], v_audiences[1]);
+        v_subjects := null;
+        v_audiences := null;
+    end if;
     v_booked := array(
         select b.person_id from booking b where b.tenant_id = p_tenant and b.course_id = c.course_id
             and (holds_a_place(b.status) or b.status in ('attended', 'absent'))
@@ -66,7 +74,10 @@ begin
         into v_excludes_series from tenant t where t.tenant_id = p_tenant;
     return query
     with ticked as (
-        select t.person_id, t.frequency from tick t
+        (select t.person_id, t.frequency from tick t
+            where t.tenant_id = p_tenant and t.category_id = v_single and t.is_live)
+        union all
+        (select t.person_id, t.frequency from tick t
             where t.tenant_id = p_tenant and t.category_id = any (v_interests) and t.is_live
         union
         select t.person_id, t.frequency from tick t
@@ -78,7 +89,7 @@ begin
         -- Of the two, the course has one alone.
         select t.person_id, t.frequency from tick t
             where (v_subjects is null or v_audiences is null) and t.tenant_id = p_tenant
-              and t.category_id = any (coalesce(v_subjects, v_audiences)) and t.is_live
+              and t.category_id = any (coalesce(v_subjects, v_audiences)) and t.is_live)
     ), allowed as (
         select distinct e.person_id from course_open_to o join person_establishment e
             on e.tenant_id = p_tenant and e.establishment_id = o.establishment_id
@@ -169,6 +180,7 @@ declare
     v_joined integer := 0;
     v_waiting bigint[];
     v_before bigint := nextval('handbell.message_block') - 1;
+    v_courses bigint[] := array[p_course];
 begin
     -- An array, not a join: PostgreSQL hashes it, whatever it believes of the table's size.
     v_told := array(select m.person_id from match m
@@ -191,12 +203,14 @@ begin
     end if;
     -- In the order of the arrays, which is the indexes': sorting and joining them cost a quarter.
     insert into match (tenant_id, course_id, person_id, message_id)
-        select p_tenant, p_course, u.person_id, v_before + u.n
-        from unnest(v_fresh) with ordinality as u (person_id, n);
-    insert into message (tenant_id, message_id, person_id, due, expires_at, lane, is_sealed, kind)
-        select p_tenant, v_before + u.n, u.person_id, u.due, u.due + p_expires_after, p_lane, false,
-               'course_alert'
-        from unnest(v_fresh, v_due) with ordinality as u (person_id, due, n);
+        select p_tenant, p_course, unnest(v_fresh),
+               v_before + generate_series(1, cardinality(v_fresh));
+    insert into message (tenant_id, message_id, person_id, courses, due, expires_at, lane, is_sealed,
+                         kind)
+        select p_tenant, v_before + u.n, u.person_id, v_courses, u.due, u.due + p_expires_after,
+               p_lane, false, 'course_alert'
+        from (select unnest(v_fresh) as person_id, unnest(v_due) as due,
+                     generate_series(1, cardinality(v_fresh)) as n) u;
     return v_joined + coalesce(cardinality(v_fresh), 0);
 end $$;
 
@@ -215,9 +229,10 @@ begin
         where m.tenant_id = p_tenant and not m.is_sealed
         order by m.message_id
         for update of m
-    ), sooner as (
-        update message m set due = w.due from waiting w
-        where m.tenant_id = p_tenant and m.message_id = w.message_id and m.due > w.due
+    ), told as (
+        update message m set due = least(m.due, w.due), courses = m.courses || p_course
+        from waiting w
+        where m.tenant_id = p_tenant and m.message_id = w.message_id
     ), joined as (
         insert into match (tenant_id, course_id, person_id, message_id)
         select p_tenant, p_course, w.person_id, w.message_id from waiting w

@@ -182,9 +182,7 @@ language sql stable as $$
             'first_name', p.first_name, 'last_name', p.last_name, 'display_name', p.display_name,
             'language', p.language),
         'courses', array(
-            select x.course_id from handbell.match x
-            where x.tenant_id = p_tenant and x.message_id = m.message_id and x.message_id > 0
-            order by array_position(p_courses, x.course_id)),
+            select x from unnest(m.courses) x order by array_position(p_courses, x)),
         'ticks', array(
             select t.category_id from handbell.tick t
             where t.tenant_id = p_tenant and t.person_id = m.person_id
@@ -239,9 +237,8 @@ begin
     end if;
     courses := array(
         select c.course_id from (
-            select distinct x.course_id from unnest(p_ids) u (id) cross join lateral ( -- see look_at
-                select m.course_id from match m
-                where m.tenant_id = p_tenant and m.message_id = u.id and m.message_id > 0 offset 0) x) d
+            select distinct unnest(m.courses) as course_id from message m
+            where m.tenant_id = p_tenant and m.message_id = any (p_ids)) d
         join course c on c.tenant_id = p_tenant and c.course_id = d.course_id
         order by c.starts_at, c.course_id);
     ticks := array(

@@ -65,14 +65,13 @@ language sql stable as $$
 $$;
 
 -- The courses of an alert that this person may still be told of.
-create or replace function alert_courses(p_tenant bigint, p_message bigint, p_person bigint)
+create or replace function alert_courses(p_tenant bigint, p_courses bigint[], p_person bigint)
 returns table (courses bigint[])
 language sql stable as $$
     select array_agg(c.course_id order by c.starts_at, c.course_id)
-    from handbell.match m
-    join handbell.course c on c.tenant_id = p_tenant and c.course_id = m.course_id
-    where m.tenant_id = p_tenant and m.message_id = p_message and m.message_id > 0
-      and handbell.takes_alerts(c, now())
+    from unnest(p_courses) u (course_id)
+    join handbell.course c on c.tenant_id = p_tenant and c.course_id = u.course_id
+    where handbell.takes_alerts(c, now())
       and not exists (select from handbell.booking b where b.tenant_id = p_tenant
           and b.course_id = c.course_id and b.person_id = p_person
           and (handbell.holds_a_place(b.status) or b.status in ('attended', 'absent')))
@@ -117,10 +116,11 @@ $$;
 -- that is in flight for each message, since it believes that to be next to nothing.)
 create or replace function look_at(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_basis text)
-returns table (message_id bigint, kind text, address text, courses bigint[], objection text,
-               job_objection text)
+returns table (message_id bigint, kind text, person_id bigint, address text, courses bigint[],
+               untold bigint[], objection text, job_objection text)
 language sql stable as $$
-    select m.message_id, m.kind, coalesce(p.email, e.urgent_email) as address, a.courses,
+    select m.message_id, m.kind, m.person_id, coalesce(p.email, e.urgent_email) as address, a.courses,
+           case when m.courses <@ a.courses then '{}' else m.courses end as untold,
            case when m.expires_at <= now() then 'expired'
                 when m.person_id is not null then po.why
                 when e.status is distinct from 'active' then 'removed'
@@ -137,7 +137,7 @@ language sql stable as $$
         and e.establishment_id = m.establishment_id
     left join lateral handbell.person_objection(p_tenant, m.person_id, k.topic, p_basis) po on true
     left join lateral handbell.job_objection(p_tenant, m.job_id, m.person_id) jo on true
-    left join lateral handbell.alert_courses(p_tenant, m.message_id, m.person_id) a
+    left join lateral handbell.alert_courses(p_tenant, m.courses, m.person_id) a
         on m.kind = 'course_alert'
     where m.epoch = u.epoch and m.owner = p_owner and m.state = 'claimed'
 $$;
@@ -161,7 +161,7 @@ begin
     with looked as (
         select * from look_at(p_tenant, p_owner, p_ids, p_epochs, v_basis)
     ), judged as (
-        select l.message_id, l.kind, l.address, l.courses,
+        select l.message_id, l.kind, l.person_id, l.address, l.courses, l.untold,
                coalesce(l.job_objection, l.objection,
                         case when l.kind = 'course_alert' and l.courses is null then 'superseded' end,
                         'go') as verdict
@@ -171,17 +171,17 @@ begin
         -- (OFFSET 0: message by message, by the index, whatever the statistics of match say.)
         delete from match x
         using judged j cross join lateral (
-            select m.course_id, m.person_id from match m
-            where m.tenant_id = p_tenant and m.message_id = j.message_id and m.message_id > 0
-            offset 0) told
-        where j.verdict in ('go', 'superseded') and j.kind = 'course_alert'
+            select m.course_id, m.person_id from unnest(j.untold) u (course_id), match m
+            where m.tenant_id = p_tenant and m.course_id = u.course_id
+              and m.person_id = j.person_id offset 0) told
+        where j.verdict in ('go', 'superseded') and j.kind = 'course_alert' and j.untold <> '{}'
           and not (told.course_id = any (coalesce(j.courses, '{}')))
           and x.tenant_id = p_tenant and x.course_id = told.course_id
           and x.person_id = told.person_id
           and not exists (select from course c where c.tenant_id = p_tenant
                           and c.course_id = x.course_id and takes_alerts(c, now()))
     ), going as (
-        update message m set state = 'transmitting' from judged j
+        update message m set state = 'transmitting', courses = j.courses from judged j
         where m.tenant_id = p_tenant and m.message_id = j.message_id and j.verdict = 'go'
     ), gone as (
         delete from message m using judged j
