@@ -120,6 +120,74 @@ def test_two_cancellations_at_once_tell_each_delegate_once(demo, owner, two_port
     assert counts == (50, 50)
 
 
+def test_a_booking_made_while_its_course_changes_hears_the_change_or_of_the_changed_course(
+    demo, owner, two_portals
+):
+    """Who booked before the change is told of it; who booked after it has it in the confirmation."""
+    chance = random.Random(3)
+    changes, books = two_portals
+    seen = {"booked first": 0, "changed first": 0}
+    for number in range(50):
+        course, person, booking = f"c{number}", f"p{number}", f"b{number}"
+        demo.put_course(course, venue="County Hall")
+        demo.put_person(person)
+        at_once(
+            shifted(in_transaction(changes, chance, lambda portal: portal.change_course(
+                course, venue="Town Hall")), chance),
+            shifted(in_transaction(books, chance, lambda portal: portal.put_booking(
+                booking, course, person, status="confirmed")), chance),
+        )  # fmt: skip
+        kinds = owner.execute(
+            """select array_agg(m.kind order by m.kind)
+               from message m join job j using (tenant_id, job_id)
+               join course c using (tenant_id, course_id) where c.ref = %s""",
+            [course],
+        ).fetchone()[0]
+        assert kinds in (["booking_confirmed"], ["booking_confirmed", "course_changed"]), number
+        seen["changed first" if len(kinds) == 1 else "booked first"] += 1
+    assert min(seen.values()) > 0, seen
+
+
+def test_a_course_that_changes_while_its_notice_is_claimed_and_sent_is_told_in_full(
+    demo, owner, connect, two_portals
+):
+    """Whatever the moment, what the delegate has read in the end is what holds, each change once."""
+    chance = random.Random(31)
+    changes, _ = two_portals
+    sender = Queue(connect(WORKER)).start()
+    tenant = tenant_id_of(owner)
+    seen = {"one mail": 0, "two mails": 0}
+    demo.put_person("p")
+    demo.put_course("c", venue="Hall 0")
+    demo.put_booking("b", "c", "p", status="confirmed", quiet=True)
+    known = "Hall 0"
+    told = []
+
+    def send():
+        claimed = sender.claim(tenant, 3)
+        verdicts = sender.mark(tenant, claimed)
+        for number, (_, data) in claimed.items():
+            if verdicts[number][0] == "go":
+                told.append((data["change"]["sessions"][0]["venue"], sender.courses[1]["sessions"][0]["venue"]))
+                sender.record(tenant, {number: claimed[number]})
+
+    for number in range(100):
+        demo.change_course("c", venue=f"First {number}")
+        told.clear()
+        at_once(
+            shifted(in_transaction(changes, chance, lambda portal: portal.change_course(
+                "c", venue=f"Second {number}")), chance),
+            shifted(send, chance),
+        )  # fmt: skip
+        send()
+        for before, after in told:
+            assert before == known, (number, told)
+            known = after
+        assert known == f"Second {number}", (number, told)
+        seen["one mail" if len(told) == 1 else "two mails"] += 1
+    assert min(seen.values()) > 0, seen
+
+
 def test_a_match_made_while_its_mail_is_sealed_is_never_lost(demo, owner, connect):
     chance = random.Random(4)
     people = [f"p{number}" for number in range(6)]

@@ -27,12 +27,14 @@ class Queue:
         return self._rows("fan_out", tenant_id, limit)[0][0]
 
     def claim(self, tenant_id, lane, limit=500, relay=1, place=("-infinity", 0)):
-        """{message id: (epoch, its data)}. `self.place` is then where the last of them stood."""
+        """{message id: (epoch, its data)}. `self.place` is then where the last of them stood, and
+        `self.courses` what the courses of them are like."""
         rows = self.connection.execute(
             "select * from handbell.claim(%s, %s, %s::smallint, %s::smallint, %s, %s, %s)",
             [tenant_id, self.owner, lane, relay, limit, *place],
         ).fetchall()
         messages = [row for row in rows if row[0] == "message"]
+        self.courses = {row[1]: json.loads(row[4]) for row in rows if row[0] == "course"}
         if messages:
             self.place = (messages[-1][3], messages[-1][1])
         return {

@@ -124,8 +124,10 @@ begin
     if not v_is_new and (b.status = 'offered' or p_changed && array['status']) then
         perform revoke_booking_mail(p_tenant, p_booking, 'superseded');
     end if;
-    if p_quiet or coalesce(c.ends_at, c.starts_at) < now() then
+    if p_quiet then
         return;
+    elsif coalesce(c.ends_at, c.starts_at) < now() or c.status = 'finished' then
+        perform tell_late(p_tenant, c, b.person_id, b.status); -- what goes after a course
     elsif c.status = 'cancelled' then
         if holds_a_place(b.status) and (v_is_new or not holds_a_place(p_old_status)) then
             perform tell_cancelled_late(p_tenant, c, b);

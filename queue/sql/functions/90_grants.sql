@@ -19,5 +19,5 @@ grant select on message_report, course_report, not_told, job_report to handbell_
 -- A worker: the queue's verbs, every tenant.
 grant execute on function
     worker_start, worker_seen, due_work, claim, mark, record, in_flight_tenants, dead_workers,
-    take_over, fan_out, fire_rules, housekeep, queue_status
+    take_over, fan_out, fire_rules, housekeep, queue_status, mail_domains
 to handbell_worker;
