@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -18,11 +19,15 @@ static const char tenant_text[] =
 static const char alert_text[] =
     "{\"id\":9,\"kind\":\"course_alert\",\"link_topic\":\"alerts\","
     "\"person\":{\"id\":5,\"email\":\"old@example.org\",\"first_name\":\"Ann\"},"
-    "\"courses\":[],\"matched\":{}}";
+    "\"courses\":[],\"ticks\":[]}";
 static const char school_text[] =
     "{\"id\":9,\"kind\":\"course_cancelled\",\"link_topic\":\"optional\","
     "\"establishment\":{\"id\":5,\"name\":\"A School\",\"email\":\"old@example.org\"},"
     "\"courses\":[],\"roles\":{\"provider\":true}}";
+
+static const char person_text[] =
+    "{\"id\":9,\"kind\":\"course_cancelled\",\"link_topic\":\"optional\","
+    "\"person\":{\"id\":5,\"first_name\":\"Ann\",\"last_name\":\"Lee\"},\"courses\":[]}";
 
 struct desk {
     struct template_set *templates;
@@ -31,6 +36,7 @@ struct desk {
     struct batch *batch;
     struct buf out;
     struct error error;
+    bool is_single; /* not bulk */
 };
 
 static int set_up(void **state)
@@ -73,7 +79,7 @@ static bool write_mail(struct desk *desk, const char *text, const char *address)
                                             .data = data,
                                             .message_id = 9,
                                             .address = address,
-                                            .is_bulk = true,
+                                            .is_bulk = !desk->is_single,
                                             .now_unix_s = 1000000000};
     buf_reset(&desk->out);
     bool is_written = mail_writer_write(&desk->writer, &input, &desk->out, &desk->error);
@@ -132,6 +138,121 @@ static void the_same_message_gives_the_same_bytes_again(void **state)
     buf_free(&first);
 }
 
+/* What a mail to a person of that language, or none, says of itself. */
+static const char *language_of(struct desk *desk, const char *language)
+{
+    static char lang[16];
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "{\"id\":9,\"kind\":\"course_cancelled\",\"person\":{\"id\":5,"
+                   "\"first_name\":\"Ann\",\"language\":%s},\"courses\":[]}",
+                   language);
+    assert_true(write_mail(desk, text, "ann@example.org"));
+    const char *found = strstr(desk->writer.html.data, "<html lang=\"");
+    assert_non_null(found);
+    found += strlen("<html lang=\"");
+    (void)snprintf(lang, sizeof lang, "%.*s", (int)strcspn(found, "\""), found);
+    return lang;
+}
+
+static void tenant_replace(struct desk *desk, const char *text)
+{
+    struct json *tenant = json_parse(text, strlen(text), NULL);
+    assert_non_null(tenant);
+    batch_free(desk->batch);
+    desk->batch = batch_new(42, tenant, NULL, 0);
+    assert_non_null(desk->batch);
+    json_free(tenant);
+}
+
+static void the_language_is_the_persons_then_the_tenants_then_english(void **state)
+{
+    struct desk *desk = *state;
+    assert_string_equal(language_of(desk, "\"cy\""), "cy");
+    assert_string_equal(language_of(desk, "\"cy-GB\""), "cy");
+    assert_string_equal(language_of(desk, "\"fr\""), "en-GB");
+    assert_string_equal(language_of(desk, "null"), "en-GB");
+    tenant_replace(desk, "{\"slug\":\"demo\",\"from_address\":\"a@e.org\",\"language\":\"cy\"}");
+    assert_string_equal(language_of(desk, "null"), "cy");
+    assert_string_equal(language_of(desk, "\"fr\""), "cy");
+    assert_string_equal(language_of(desk, "\"en-GB\""), "en-GB");
+}
+
+/* One batch writes in both languages, whoever comes first. */
+static void a_batch_has_views_of_each_language_once(void **state)
+{
+    struct desk *desk = *state;
+    (void)language_of(desk, "\"cy\"");
+    const struct json *welsh = batch_course_views(desk->batch, LANGUAGE_CY);
+    const struct json *english = batch_course_views(desk->batch, LANGUAGE_EN_GB);
+    assert_ptr_not_equal(welsh, english);
+    (void)language_of(desk, "\"en-GB\"");
+    (void)language_of(desk, "\"cy\"");
+    assert_ptr_equal(batch_course_views(desk->batch, LANGUAGE_CY), welsh);
+    assert_ptr_equal(batch_course_views(desk->batch, LANGUAGE_EN_GB), english);
+}
+
+static void the_logo_comes_inside_the_mail_and_nothing_from_elsewhere(void **state)
+{
+    struct desk *desk = *state;
+    tenant_replace(desk,
+                   "{\"slug\":\"demo\",\"name\":\"Demo\",\"from_address\":\"cpd@e.org\",\"brand\":{"
+                   "\"colour\":\"#0b525b\",\"logo\":{\"type\":\"image/gif\",\"alt\":\"Bell\","
+                   "\"base64\":\"R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7\"}}}");
+    assert_true(write_mail(desk, alert_text, "ann@example.org"));
+    const char *id = desk->batch->logo.content_id;
+    assert_non_null(strstr(desk->writer.html.data, "#0b525b"));
+    const char *picture = strstr(desk->writer.html.data, "src=\"cid:");
+    assert_non_null(picture);
+    assert_int_equal(strncmp(picture + strlen("src=\"cid:"), id, strlen(id)), 0);
+    assert_null(strstr(desk->writer.html.data, "src=\"http"));
+    assert_non_null(strstr(desk->out.data, "Content-Type: multipart/related"));
+    assert_non_null(strstr(desk->out.data, "Content-Type: image/gif"));
+    const char *part = strstr(desk->out.data, "Content-ID: <");
+    assert_non_null(part);
+    assert_int_equal(strncmp(part + strlen("Content-ID: <"), id, strlen(id)), 0);
+}
+
+/* DESIGN section 7: what every automatic mail says, and what bulk alone does. */
+static void headers_say_what_kind_of_mail_it_is(void **state)
+{
+    struct desk *desk = *state;
+    assert_true(write_mail(desk, alert_text, "ann@example.org"));
+    assert_non_null(strstr(desk->out.data, "\r\nAuto-Submitted: auto-generated\r\n"));
+    assert_non_null(strstr(desk->out.data, "\r\nX-Auto-Response-Suppress: OOF, AutoReply\r\n"));
+    assert_non_null(
+        strstr(desk->out.data, "\r\nList-Id: <course_alert.demo.portal.example.org>\r\n"));
+    assert_non_null(strstr(desk->out.data, "\r\nFeedback-ID: course_alert:demo:42:handbell\r\n"));
+    assert_null(strstr(desk->out.data, "Precedence"));
+    desk->is_single = true;
+    assert_true(write_mail(desk, person_text, "ann@example.org"));
+    assert_non_null(strstr(desk->out.data, "\r\nAuto-Submitted: auto-generated\r\n"));
+    assert_non_null(strstr(desk->out.data, "\r\nList-Unsubscribe: <"));
+    assert_null(strstr(desk->out.data, "List-Id"));
+    assert_null(strstr(desk->out.data, "Feedback-ID"));
+    assert_null(strstr(desk->out.data, "Precedence"));
+}
+
+static void a_kind_that_nothing_stops_has_no_link(void **state)
+{
+    struct desk *desk = *state;
+    static const char request[] = "{\"id\":9,\"kind\":\"booking_requested\",\"link_topic\":null,"
+                                  "\"person\":{\"id\":5,\"first_name\":\"Ann\"},\"courses\":[]}";
+    assert_true(write_mail(desk, request, "ann@example.org"));
+    assert_null(strstr(desk->out.data, "List-Unsubscribe"));
+    assert_null(strstr(desk->writer.html.data, "/u/"));
+    assert_null(strstr(desk->writer.text.data, "/u/"));
+}
+
+static void a_shared_mailbox_reads_for_whom_it_is_in_the_subject(void **state)
+{
+    struct desk *desk = *state;
+    assert_true(write_mail(desk, person_text, "ann@example.org"));
+    assert_null(strstr(desk->writer.subject.data, "Ann"));
+    assert_true(write_mail(desk, person_text, "office@example.org"));
+    assert_non_null(strstr(desk->writer.subject.data, "Ann Lee"));
+}
+
 static void what_cannot_be_written_says_why_and_names_nobody(void **state)
 {
     struct desk *desk = *state;
@@ -153,6 +274,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_establishment_gets_no_opt_out_link, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_same_message_gives_the_same_bytes_again, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(the_language_is_the_persons_then_the_tenants_then_english,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_batch_has_views_of_each_language_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_logo_comes_inside_the_mail_and_nothing_from_elsewhere,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(headers_say_what_kind_of_mail_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_kind_that_nothing_stops_has_no_link, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_shared_mailbox_reads_for_whom_it_is_in_the_subject,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_says_why_and_names_nobody, set_up,
                                         tear_down),
     };
