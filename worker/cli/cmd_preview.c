@@ -3,6 +3,7 @@
 #include "worker/cli/preview_database.h"
 #include "worker/cli/preview_mail.h"
 #include "worker/cli/preview_samples.h"
+#include "worker/cli/preview_sign.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -241,11 +242,14 @@ static bool preview_show(const struct request *request, const struct template_se
         return false;
     struct json *facts = facts_find(request, error);
     buf_init(&out, PREVIEW_BYTES);
-    bool is_done = facts != NULL &&
-                   tenant_check(templates, overrides,
-                                json_find_text(json_find(facts, "tenant"), "slug"), error) &&
-                   preview_mail_write(templates, facts, request->format, &out, error) &&
-                   output_write(cli_option_text(request->arguments, "output", NULL), &out, error);
+    bool is_done =
+        facts != NULL &&
+        tenant_check(templates, overrides, json_find_text(json_find(facts, "tenant"), "slug"),
+                     error) &&
+        preview_mail_write(templates, facts, request->format, &out, error) &&
+        (request->format != PREVIEW_EML ||
+         preview_sign(request->arguments->config, json_find(facts, "tenant"), &out, error)) &&
+        output_write(cli_option_text(request->arguments, "output", NULL), &out, error);
     buf_free(&out);
     json_free(facts);
     return is_done;
