@@ -5,6 +5,7 @@ lead_many = Mae'r cyrsiau newydd hyn yn cyd-fynd â'r hyn a diciwyd gennych.
 because = Am i chi dicio: {{because}}.
 sessions = Y sesiwn gyntaf o {{course.session_count}}
 subject = Pwnc: {{subject}}
+among = Yn eu plith: {{course.title}}
 other = Cyrsiau eraill i chi
 book = Archebu lle: {{title}}
 why = Rydych yn cael yr e-bost hwn am i chi ofyn am hysbysiadau am gyrsiau newydd. I newid yr hyn y cewch glywed amdano, mewngofnodwch i'r wefan lle rydych yn archebu cyrsiau.

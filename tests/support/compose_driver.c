@@ -1,6 +1,6 @@
 /* Makes mails from facts on standard input, for tests in Python: one JSON object a line,
  *
- *   {"tenant":{}, "courses":[{}], "message":{}, "opt_out_url":"", "mail":{}}
+ *   {"tenant":{}, "courses":[{}], "message":{}, "opt_out_url":"", "mail":{}, "language":"cy"}
  *
  * where `mail` may set header values ("from_name", "to_name", "subject", ...). One line comes back
  * for each: {"mail": the bytes, as text} or {"error": ...}. The first argument names the templates'
@@ -36,11 +36,19 @@ static void bodies_free(struct bodies *bodies)
     buf_free(&bodies->html);
 }
 
+static enum language language_of(const struct json *facts)
+{
+    enum language language = LANGUAGE_EN_GB;
+    (void)language_from_tag(json_find_text(facts, "language"), &language);
+    return language;
+}
+
 static bool bodies_render(struct bodies *bodies, const struct template_set *set,
                           const struct json *facts, const struct json *context, struct error *error)
 {
     const char *name = json_find_text(json_find(facts, "message"), "kind");
-    const struct template_kind *kind = template_set_find(set, "", name, NULL, 0);
+    const char *language = language_tag(language_of(facts));
+    const struct template_kind *kind = template_set_find(set, "", name, &language, 1);
     if (kind == NULL)
         return error_set(error, EX_DATAERR, "kind: no templates");
     const struct json *const stack[] = {context};
@@ -60,9 +68,9 @@ static struct json *context_make(const struct json *facts)
 {
     struct json *tenant = mail_context_tenant(json_find(facts, "tenant"), NULL);
     struct json *courses = mail_context_by_id(json_find(facts, "courses"));
-    struct json *views = mail_context_courses(courses, LANGUAGE_EN_GB);
+    struct json *views = mail_context_courses(courses, language_of(facts));
     const struct mail_context_input input = {
-        .language = LANGUAGE_EN_GB,
+        .language = language_of(facts),
         .tenant_view = tenant,
         .courses = courses,
         .course_views = views,
