@@ -2,7 +2,9 @@
  * database; what fills it is any JSON value.
  *
  * The language is the Mustache specification's core (variables, sections, inverted sections,
- * comments, partials, delimiters) and its inheritance (parents and blocks); no lambdas. */
+ * comments, partials, delimiters) and its inheritance (parents and blocks); no lambdas. One tag is
+ * ours: {{words.NAME}} stands for what the mail's language says there (template_words.h). To lines
+ * it is a variable: never alone in one, so that the line's end stays. */
 #ifndef HANDBELL_TEMPLATES_TEMPLATE_H
 #define HANDBELL_TEMPLATES_TEMPLATE_H
 
@@ -12,12 +14,15 @@
 #include "worker/base/json.h"
 
 /* Limits. A template past the first three is refused at compiling, one past the last two fails at
- * rendering: partials, parents and blocks may call themselves, but not for ever. */
+ * rendering: partials, parents and blocks may call themselves, but not for ever. A step is a tag or
+ * a line, an item of a list, a context that a name is looked for in, or a block that another is
+ * compared with: a second or two of them at most. The result's size is the ceiling of the buffer
+ * that it is written to. */
 enum {
     TEMPLATE_SOURCE_BYTES = 256 * 1024,
     TEMPLATE_NAME_BYTES = 128,
     TEMPLATE_SECTION_DEPTH = 32,
-    TEMPLATE_PARTIAL_DEPTH = 16,
+    TEMPLATE_PARTIAL_DEPTH = 16, /* partials, parents and blocks within each other */
     TEMPLATE_RENDER_STEPS = 1000000,
 };
 

@@ -5,6 +5,7 @@
 #include "templates/template_files.h"
 #include "templates/template_words.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -26,6 +27,13 @@ static bool is_field_name(const char *name, size_t size)
             return false;
     }
     return size > 0 && size <= TEMPLATE_NAME_BYTES;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const char *const *left = a;
+    const char *const *right = b;
+    return strcmp(*left, *right);
 }
 
 bool template_fields_parse(struct template_fields *fields, struct arena *arena, const char *name,
@@ -55,6 +63,8 @@ bool template_fields_parse(struct template_fields *fields, struct arena *arena, 
         if (fields->names[fields->count++] == NULL)
             return error_set(error, EX_OSERR, "%s: out of memory", name);
     }
+    if (fields->count > 0)
+        qsort(fields->names, fields->count, sizeof(fields->names[0]), compare_names);
     return true;
 }
 
@@ -87,16 +97,22 @@ struct check {
 static bool check_nodes(struct check *check, const struct template_node *node,
                         const struct place *place);
 
-/* A name is declared by itself, or by one that lies inside it. */
+/* A name is declared by itself, or by one that lies inside it. Behind a name stand those inside it,
+ * for '.' comes before all else that a name is of. */
 static bool is_declared(const struct template_fields *fields, const char *path)
 {
     size_t size = strlen(path);
-    for (size_t i = 0; i < fields->count; i++) {
-        const char *name = fields->names[i];
-        if (strncmp(name, path, size) == 0 && (name[size] == '\0' || name[size] == '.'))
-            return true;
+    size_t low = 0;
+    size_t high = fields->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(fields->names[middle], path) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return false;
+    const char *name = low < fields->count ? fields->names[low] : "";
+    return strncmp(name, path, size) == 0 && (name[size] == '\0' || name[size] == '.');
 }
 
 static bool join(char path[PATH_BYTES], const char *section, const char *name)

@@ -7,6 +7,7 @@
 
 enum { TEMPLATE_FIELDS_MAXIMUM = 512 };
 
+/* In alphabetical order. */
 struct template_fields {
     const char *names[TEMPLATE_FIELDS_MAXIMUM];
     size_t count;
@@ -19,10 +20,12 @@ struct template_fields {
 bool template_fields_parse(struct template_fields *fields, struct arena *arena, const char *name,
                            const char *text, size_t size, struct error *error);
 
-/* Whether every variable and section in `template`, and in the partials and parents it is linked
- * to, names a declared field from where it stands ({{title}} inside {{#course}} is "course.title",
- * or "title"), and every overriding block one of the parent's. Otherwise false, with file, line and
- * the nearest declared name in `error`. */
+/* Whether every variable and section in `template`, in the partials and parents it is linked to and
+ * in the words it names, names a declared field from where it stands ({{title}} inside {{#course}}
+ * is "course.title", or "title"), every word is there, and every overriding block is one of the
+ * parent's. Otherwise false, with file, line and the nearest name in `error`; also where it nests
+ * deeper than TEMPLATE_PARTIAL_DEPTH, as what includes itself does, and where it has, with all that
+ * it includes, more than some ten thousand tags. What passes never fails by depth. */
 bool template_fields_check(const struct template_fields *fields, const struct template *template,
                            struct error *error);
 
