@@ -214,6 +214,15 @@ HOSTILE = {
 }
 
 
+# Every length: a library's own fold once went between the CR and the LF of a line's end.
+@pytest.mark.parametrize("letter", ["a", "é", "李", "🔔", ";"])
+def test_titles_of_every_length_are_folded_between_characters(maker, letter):
+    objects = maker.ask({"events": [event(summary="x" + letter * n) for n in range(200)]})
+    for n, raw in enumerate(objects["calendars"]):
+        assert text_of(raw.encode(), "SUMMARY") == "x" + letter * n
+        CalendarClient().apply(raw)
+
+
 TURNING = "\u202e\u2066\u200b"
 
 

@@ -471,18 +471,22 @@ bool mail_calendar_append(struct mail_calendar *calendar, const struct mail_cale
     bool has_end = event->ends_unix_seconds > event->starts_unix_seconds;
     bool is_local = zone_prepare(zone, event->starts_unix_seconds,
                                  has_end ? event->ends_unix_seconds : event->starts_unix_seconds);
-    char *text = NULL;
+    bool is_made = false;
+    struct buf folded;
+    buf_init(&folded, 0);
     if (calendar_texts_make(&texts, event)) {
         icalcomponent *vcalendar = vcalendar_make(event, zone, is_local, &texts);
-        text = vcalendar != NULL ? object_print(vcalendar, zone, is_local) : NULL;
+        char *text = vcalendar != NULL ? object_print(vcalendar, zone, is_local) : NULL;
+        is_made = text != NULL && calendar_fold(&folded, text);
+        icalmemory_free_buffer(text);
         icalcomponent_free(vcalendar);
     }
     calendar_texts_free(&texts);
-    bool is_done = text != NULL && buf_append_text(out, text);
-    icalmemory_free_buffer(text);
+    bool is_done = is_made && buf_append(out, folded.data, folded.size);
+    buf_free(&folded);
     if (is_done)
         return true;
-    if (text == NULL || out->is_out_of_memory)
+    if (!is_made || out->is_out_of_memory)
         return no_memory(error);
     return error_set(error, EX_DATAERR, "calendar: larger than %zu bytes", out->ceiling);
 }

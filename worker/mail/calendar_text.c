@@ -9,7 +9,10 @@
 #include <string.h>
 #include <sysexits.h>
 
-enum { BODY_GROWTH = 3 }; /* a byte that is no UTF-8 becomes three */
+enum {
+    BODY_GROWTH = 3, /* a byte that is no UTF-8 becomes three */
+    LINE_OCTETS = 75,
+};
 
 /* The years 1970 to 9998: in every zone four digits. */
 static const int64_t latest_unix_seconds = INT64_C(253370764799);
@@ -166,4 +169,43 @@ void calendar_texts_free(struct calendar_texts *texts)
     buf_free(&texts->organizer_name);
     buf_free(&texts->attendee);
     buf_free(&texts->attendee_name);
+}
+
+static void append_line(struct buf *out, const char *line, size_t size)
+{
+    size_t room = LINE_OCTETS;
+    while (size > room) {
+        size_t cut = room;
+        while (cut > 1 && ((unsigned char)line[cut] & 0xc0U) == 0x80U)
+            cut--;
+        buf_append(out, line, cut);
+        buf_append_text(out, "\r\n ");
+        line += cut;
+        size -= cut;
+        room = LINE_OCTETS - 1;
+    }
+    buf_append(out, line, size);
+    buf_append_text(out, "\r\n");
+}
+
+bool calendar_fold(struct buf *folded, const char *printed)
+{
+    struct buf plain;
+    size_t size = strlen(printed);
+    buf_init(&plain, size);
+    buf_init(folded, 2 * size + 2);
+    for (const char *fold = strstr(printed, "\r\n "); fold != NULL;
+         fold = strstr(printed, "\r\n ")) {
+        buf_append(&plain, printed, (size_t)(fold - printed));
+        printed = fold + 3;
+    }
+    bool is_done = buf_append_text(&plain, printed) && !plain.has_failed;
+    for (size_t i = 0; is_done && i < plain.size;) {
+        const char *end = strstr(plain.data + i, "\r\n");
+        size_t line = end != NULL ? (size_t)(end - plain.data) - i : plain.size - i;
+        append_line(folded, plain.data + i, line);
+        i += line + 2;
+    }
+    buf_free(&plain);
+    return is_done && !folded->has_failed;
 }

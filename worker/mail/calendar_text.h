@@ -26,4 +26,10 @@ bool calendar_event_check(const struct mail_calendar_event *event, struct error 
 bool calendar_texts_make(struct calendar_texts *texts, const struct mail_calendar_event *event);
 void calendar_texts_free(struct calendar_texts *texts);
 
+/* Makes `folded` (which it initialises; the caller frees it in either case) a printed object with
+ * folds of our own: lines of 75 octets at most, cut between characters (RFC 5545 section 3.1).
+ * libical 3.0.16 puts a fold between a line's CR and LF where just these are too much for the line.
+ * False without memory. */
+bool calendar_fold(struct buf *folded, const char *printed);
+
 #endif
