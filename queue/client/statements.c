@@ -39,6 +39,10 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
                              4},
     [QUEUE_TENANT_LIST] = {"tenant_list",
                            "select slug, name, is_live, logins from handbell.tenant_list()", 0},
+    [QUEUE_MAIL_DOMAINS] = {"mail_domains",
+                            "select slug, is_live, from_domain, bounce_domain"
+                            " from handbell.mail_domains()",
+                            0},
     [QUEUE_GRANT_TENANT] = {"grant_tenant", "select handbell.grant_tenant($1, $2)", 2},
     [QUEUE_REVOKE_TENANT] = {"revoke_tenant", "select handbell.revoke_tenant($1, $2)", 2},
     [QUEUE_GO_LIVE] = {"go_live", "select handbell.go_live($1)", 1},

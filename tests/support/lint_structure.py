@@ -47,6 +47,7 @@ LIBRARIES = {
     "libuv": r"uv\.h",
     "libmicrohttpd": r"microhttpd\.h",
     "libsystemd": r"systemd/.*",
+    "libpsl": r"libpsl\.h",
     "libical": r"libical/.*",
     "libetpan": r"libetpan/.*",
 }

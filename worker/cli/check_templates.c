@@ -23,7 +23,7 @@ static bool pages_check(const char *directory, struct error *error)
     return pages != NULL;
 }
 
-int check_templates(const struct config *config)
+int check_templates(const struct config *config, bool is_quiet)
 {
     struct error error = {0};
     const char *directory = config_text(config, "templates", "dir");
@@ -38,7 +38,7 @@ int check_templates(const struct config *config)
     for (size_t i = 0; i < problems; i++)
         (void)fprintf(stderr, "handbell check: [templates] overrides: %s\n",
                       template_set_problem_at(set, i));
-    if (problems == 0)
+    if (problems == 0 && !is_quiet)
         set_describe(set);
     template_set_free(set);
     return problems > 0 ? EX_CONFIG : EX_OK;

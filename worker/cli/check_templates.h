@@ -5,9 +5,9 @@
 
 #include "worker/base/config.h"
 
-/* Loads what [templates] names, as a worker would. Writes what there is to standard output, and
- * each mistake (one for each tenant whose own templates are wrong) to standard error. EX_OK, or
- * what the first mistake ends a process with. */
-int check_templates(const struct config *config);
+/* Loads what [templates] names, as a worker would. Writes what there is to standard output, unless
+ * `is_quiet`, and each mistake (one for each tenant whose own templates are wrong) to standard
+ * error. EX_OK, or what the first mistake ends a process with. */
+int check_templates(const struct config *config, bool is_quiet);
 
 #endif

@@ -7,6 +7,8 @@
 static const struct cli_option check_options[] = {
     {"explain", NULL, "write every setting: value in force, where it came from, what it does"},
     {"markdown", NULL, "write the reference of all settings (docs/configuration.md)"},
+    {"offline", NULL, "ask neither the database nor the DNS"},
+    {"json", NULL, "write one JSON object"},
     {NULL, NULL, NULL},
 };
 
@@ -50,7 +52,8 @@ static const struct cli_command commands[] = {
      cli_run_migrate},
     {"worker", "", 0, 0, "send what is due, until stopped", NULL, true, cli_run_worker},
     {"web", "", 0, 0, "serve the pages that mails link to, until stopped", NULL, true, cli_run_web},
-    {"check", "", 0, 0, "check the settings and the templates", check_options, true, cli_run_check},
+    {"check", "", 0, 0, "check the settings, the templates, and DKIM, SPF and DMARC of each tenant",
+     check_options, true, cli_run_check},
     {"status", "", 0, 0, "show the queue, rates and trouble", status_options, true, cli_run_status},
     {"why", "TENANT COURSE PERSON", 3, 3, "say why a person is alerted to a course, or is not",
      why_options, true, cli_run_why},

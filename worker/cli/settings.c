@@ -3,6 +3,7 @@
 #include "templates/template_set.h"
 #include "worker/cli/cli.h"
 #include "worker/flow/worker_options.h"
+#include "worker/io/dns.h"
 #include "worker/io/http.h"
 #include "worker/io/smtp.h"
 #include "worker/mail/dkim_keys.h"
@@ -17,8 +18,8 @@ static const struct setting security_settings[] = {
 const struct setting *const *cli_settings(void)
 {
     static const struct setting *const tables[] = {
-        database_settings, worker_settings,   smtp_settings, http_settings,
-        template_settings, security_settings, dkim_settings, NULL,
+        database_settings, worker_settings, smtp_settings, http_settings, template_settings,
+        security_settings, dkim_settings,   dns_settings,  NULL,
     };
     return tables;
 }

@@ -1,0 +1,130 @@
+/* Does a domain say who may send for it, in one record that receivers can read to its end? */
+#include "worker/cli/check.h"
+#include "worker/io/smtp.h"
+#include "worker/model/spf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { HOST_BYTES = 256 };
+
+/* One domain's record and all that it includes, as a receiver walks through them. */
+struct walk {
+    struct check *check;
+    const char *domain; /* the one that is checked */
+    unsigned lookups;
+};
+
+/* The record that names the relay: the one of [smtp] url, or this host. */
+static void publish_advice(struct check *check, const char *domain)
+{
+    struct smtp_url url;
+    char host[HOST_BYTES] = "";
+    char text[HOST_BYTES + 32];
+    if (!smtp_url_parse(config_text(check->config, "smtp", "url"), &url, NULL))
+        return;
+    if (!url.is_this_host)
+        (void)snprintf(host, sizeof host, "%s", url.host);
+    else if (config_text(check->config, "smtp", "hostname")[0] != '\0')
+        (void)snprintf(host, sizeof host, "%s", config_text(check->config, "smtp", "hostname"));
+    else if (gethostname(host, sizeof host - 1) != 0)
+        host[0] = '\0';
+    if (strchr(host, '.') != NULL)
+        (void)snprintf(text, sizeof text, "v=spf1 a:%s ~all", host);
+    else
+        (void)snprintf(text, sizeof text, "v=spf1 mx ~all");
+    check_publish(check, domain, text);
+}
+
+/* The one SPF record of `name`, in `spf`. Otherwise states why not and returns false. */
+static bool record_read(struct walk *walk, const char *name, bool is_included, struct spf *spf)
+{
+    struct check *check = walk->check;
+    struct dns_texts texts = {0};
+    char problem[SPF_PROBLEM_BYTES];
+    const char *record = NULL;
+    size_t count = 0;
+    bool is_read = false;
+
+    if (!check_ask(check, "spf", name, &texts)) {
+        if (!is_included && check->is_offline)
+            publish_advice(check, walk->domain);
+        return false;
+    }
+    for (size_t i = 0; i < texts.count; i++)
+        if (spf_is_record(texts.texts[i])) {
+            record = texts.texts[i];
+            count++;
+        }
+    if (count == 0 && is_included)
+        check_find(check, "spf", walk->domain, CHECK_BAD,
+                   "names %s, which has no v=spf1 record: receivers take none", name);
+    else if (count == 0)
+        check_find(check, "spf", name, CHECK_BAD,
+                   "no v=spf1 record: it must name the servers that your relay sends from");
+    else if (count > 1)
+        check_find(check, "spf", walk->domain, CHECK_BAD,
+                   "%zu v=spf1 records at %s: receivers take none", count, name);
+    else if (!spf_parse(record, spf, problem))
+        check_find(check, "spf", walk->domain, CHECK_BAD,
+                   "the record of %s %s: receivers take none", name, problem);
+    else
+        is_read = true;
+    if (count == 0 && !is_included)
+        publish_advice(check, name);
+    dns_texts_free(&texts);
+    return is_read;
+}
+
+/* Each include counts one, whatever it names: a circle of them ends at the limit. False, and it has
+ * been stated, where receivers give up. */
+static bool record_walk(struct walk *walk, const struct spf *spf)
+{
+    bool has_all = spf_find(spf, SPF_ALL) != NULL;
+    for (size_t i = 0; i < spf->count; i++) {
+        const struct spf_term *term = &spf->terms[i];
+        bool is_ignored = term->kind == SPF_REDIRECT && has_all;
+        if (is_ignored || !spf_term_asks(term))
+            continue;
+        if (++walk->lookups > SPF_LOOKUPS_MAXIMUM) {
+            check_find(walk->check, "spf", walk->domain, CHECK_BAD,
+                       "asks for more than %d lookups: receivers take none", SPF_LOOKUPS_MAXIMUM);
+            return false;
+        }
+        if ((term->kind != SPF_INCLUDE && term->kind != SPF_REDIRECT) || term->has_macro)
+            continue;
+        struct spf *included = malloc(sizeof *included);
+        bool is_good = included != NULL && record_read(walk, term->domain, true, included) &&
+                       record_walk(walk, included);
+        walk->check->has_failed = walk->check->has_failed || included == NULL;
+        free(included);
+        if (!is_good)
+            return false;
+    }
+    return true;
+}
+
+void check_spf(struct check *check, const char *domain)
+{
+    struct walk walk = {.check = check, .domain = domain};
+    struct spf *spf = malloc(sizeof *spf);
+    if (spf == NULL) {
+        check->has_failed = true;
+        return;
+    }
+    if (record_read(&walk, domain, false, spf) && record_walk(&walk, spf)) {
+        const struct spf_term *all = spf_find(spf, SPF_ALL);
+        if (all != NULL && all->qualifier == '+')
+            check_find(check, "spf", domain, CHECK_BAD, "lets everybody send (+all)");
+        else if (all == NULL && spf_find(spf, SPF_REDIRECT) == NULL)
+            check_find(check, "spf", domain, CHECK_NOTE,
+                       "%u of %d lookups; it does not say what of all others: end it with ~all",
+                       walk.lookups, SPF_LOOKUPS_MAXIMUM);
+        else
+            check_find(check, "spf", domain, CHECK_GOOD, "one record, %u of %d lookups",
+                       walk.lookups, SPF_LOOKUPS_MAXIMUM);
+    }
+    free(spf);
+}
