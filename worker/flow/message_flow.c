@@ -31,6 +31,8 @@ bool message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane l
     struct batch *batch =
         batch_new(tenant_id, claimed->tenant, claimed->courses, claimed->course_count);
     size_t taken = 0;
+    if (batch != NULL)
+        batch->categories = json_hold(claimed->categories);
     for (size_t i = 0; batch != NULL && i < claimed->message_count; i++) {
         const struct queue_claimed_message *row = &claimed->messages[i];
         struct message *message =
