@@ -162,8 +162,8 @@ def test_a_person_is_shown_their_own_language(handbell, course):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--course", "c2", "--person", "p1"], 'no course "c2"'),
-    (["--course", "c1", "--person", "p2"], 'no person "p2"'),
+    (["--course", "c2", "--person", "p1"], 'no course has the ref "c2"'),
+    (["--course", "c1", "--person", "p2"], 'no person has the ref "p2"'),
 ])  # fmt: skip
 def test_what_is_unknown_is_named(handbell, course, arguments, words):
     done = preview(handbell, "--kind", "reminder", *arguments, check=False)
