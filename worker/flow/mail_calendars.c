@@ -94,7 +94,8 @@ static const char *link_of(const struct making *making, const struct json *sessi
     return link[0] != '\0' && making->own_link[0] != '\0' ? making->own_link : link;
 }
 
-static void words_make(const struct making *making, const struct json *session_view,
+/* False without memory. A text past the buffer's limit is left out. */
+static bool words_make(const struct making *making, const struct json *session_view,
                        enum mail_calendar_method method)
 {
     struct buf *location = &making->calendars->location;
@@ -114,6 +115,7 @@ static void words_make(const struct making *making, const struct json *session_v
         paragraph_append(description, json_find_text(making->course, "arrival_notes"));
         paragraph_append(description, json_find_text(making->course, "contact"));
     }
+    return !location->is_out_of_memory && !description->is_out_of_memory;
 }
 
 /* False where the session has no key: without one no later mail could find the entry again. */
@@ -152,7 +154,8 @@ static bool entry_add(const struct making *making, const struct json *session,
     if (starts_unix == 0 || calendars->count == MAIL_CALENDARS_MAXIMUM ||
         !uid_make(making, session, uid))
         return true;
-    words_make(making, session_view, method);
+    if (!words_make(making, session_view, method))
+        return false;
     const struct mail_calendar_event event = {
         .method = method,
         .uid = uid,

@@ -97,22 +97,31 @@ static void add_roles(struct context_builder *context, const struct mail_context
                        input->language);
 }
 
+/* Whether mail_context_append_name would give `name`; takes no memory that could be missing. */
+static bool is_called(const struct json *message, const char *name)
+{
+    const struct json *person = json_find(message, "person");
+    const char *first = json_find_text(person, "first_name");
+    const char *last = json_find_text(person, "last_name");
+    size_t first_size = strlen(first);
+    if (!is_object(person) || has_text(person, "display_name"))
+        return strcmp(json_find_text(person, "display_name"), name) == 0;
+    if (first_size == 0 || last[0] == '\0')
+        return strcmp(first_size > 0 ? first : last, name) == 0;
+    return strncmp(name, first, first_size) == 0 && name[first_size] == ' ' &&
+           strcmp(name + first_size + 1, last) == 0;
+}
+
 /* Whether the booking is somebody else's: as the roles say, and where they say nothing by the name.
  */
 static bool is_for_other(const struct json *message)
 {
     const struct json *roles = json_find(message, "roles");
     const char *delegate_name = json_find_text(json_find(message, "booking"), "delegate_name");
-    struct buf name;
     if (delegate_name[0] == '\0')
         return false;
-    if (is_object(roles))
-        return !json_find_true(roles, "delegate");
-    buf_init(&name, NAME_BYTES);
-    bool is_known = mail_context_append_name(&name, message) && name.size > 0;
-    bool is_other = !is_known || strcmp(name.data, delegate_name) != 0;
-    buf_free(&name);
-    return is_other;
+    return is_object(roles) ? !json_find_true(roles, "delegate")
+                            : !is_called(message, delegate_name);
 }
 
 bool mail_context_is_to_delegate(const struct json *message)

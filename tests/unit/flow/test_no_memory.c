@@ -73,28 +73,39 @@ static const char tenant_text[] =
     "\"from_address\":\"cpd@portal.example.org\",\"reply_to\":\"office@portal.example.org\","
     "\"dpo_contact\":\"dpo@portal.example.org\",\"privacy_url\":\"https://portal.example.org/p\","
     "\"postal_address\":\"County Hall\\nMarket Street\",\"base_url\":\"https://m.example.org/\","
-    "\"bounce_domain\":\"bounce.example.org\",\"language\":\"en-GB\"}";
+    "\"bounce_domain\":\"bounce.example.org\",\"language\":\"en-GB\",\"brand\":{"
+    "\"name\":\"Learning\",\"colour\":\"#0b525b\",\"logo\":{\"type\":\"image/gif\","
+    "\"base64\":\"R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7\"}}}";
+static const char categories_text[] =
+    "{\"1\":{\"kind\":\"subject\",\"name\":\"Maths\"},\"2\":{\"kind\":\"interest\","
+    "\"name\":\"Primary\"},\"3\":{\"kind\":\"subject\",\"name\":\"Music\"}}";
 static const char course_text[] =
     "{\"id\":7,\"title\":\"Teaching \xe2\x80\xa6 <fractions>\",\"summary\":\"One\\nTwo\","
     "\"booking_url\":\"https://portal.example.org/c/7\",\"contact\":\"The office\","
     "\"cost\":\"Free\",\"cancel_by_local\":\"2026-11-01T12:00\",\"bring\":\"A pen\","
     "\"joining_instructions\":\"Turn left.\\nKnock.\",\"cancel_reason\":\"The tutor is ill.\","
     "\"resources\":[{\"name\":\"Map\",\"url\":\"https://portal.example.org/map\"}],"
-    "\"sessions\":[{\"starts_local\":\"2026-11-23T09:30\",\"ends_local\":\"2026-11-23T15:30\","
+    "\"categories\":[1,2,3],\"sequence\":2,"
+    "\"sessions\":[{\"key\":1,\"starts_unix\":1795426200,\"starts_local\":\"2026-11-23T09:30\","
+    "\"ends_local\":\"2026-11-23T15:30\","
     "\"zone\":\"GMT\",\"venue\":\"Abbey Room\",\"venue_address\":\"1 High Street\\nTown\","
-    "\"online_url\":\"https://meet.example.org/x\"},{\"starts_local\":\"2026-11-24T09:30\"}]}";
+    "\"online_url\":\"https://meet.example.org/"
+    "x\"},{\"key\":2,\"starts_local\":\"2026-11-24T09:30\"}],"
+    "\"gone_sessions\":[{\"key\":3,\"starts_unix\":1795512600}]}";
 #define PERSON                                                                                     \
     "\"person\":{\"id\":5,\"email\":\"a@example.org\",\"first_name\":\"Zo\xc3\xab\","              \
     "\"last_name\":\"O'Hara\"},\"courses\":[7]"
 static const char *const messages[] = {
-    "{\"id\":9,\"kind\":\"course_alert\",\"link_topic\":\"alerts\"," PERSON
-    ",\"matched\":{\"7\":[\"Maths\",\"Primary\",\"Music\"]}}",
+    "{\"id\":9,\"kind\":\"course_alert\",\"link_topic\":\"alerts\"," PERSON ",\"ticks\":[1,2,3]}",
     "{\"id\":9,\"kind\":\"booking_confirmed\",\"link_topic\":\"optional\"," PERSON
     ",\"booking\":{\"ref\":\"b1\",\"status\":\"confirmed\"}}",
     "{\"id\":9,\"kind\":\"joining_instructions\",\"link_topic\":\"optional\"," PERSON
     ",\"booking\":{\"ref\":\"b1\",\"status\":\"confirmed\",\"online_url\":\"https://m.test/o\"}}",
     "{\"id\":9,\"kind\":\"course_cancelled\",\"link_topic\":\"optional\"," PERSON
     ",\"roles\":{\"booker\":true,\"booked_for\":[\"Jo Smith\",\"Al Brown\"]}}",
+    "{\"id\":9,\"kind\":\"course_changed\",\"link_topic\":\"optional\"," PERSON
+    ",\"booking\":{\"status\":\"confirmed\",\"delegate_name\":\"Zo\xc3\xab O'Hara\"},"
+    "\"change\":{\"title\":\"Old\",\"sessions\":[{\"key\":1,\"venue\":\"Barn\"},{\"key\":3}]}}",
 };
 
 struct desk {
@@ -102,6 +113,7 @@ struct desk {
     struct token_keys keys;
     struct json *tenant;
     struct json *course;
+    struct json *categories;
 };
 
 static struct json *parse(const char *text)
@@ -123,6 +135,7 @@ static int set_up(void **state)
     memset(desk.keys.keys[0], 7, CRYPTO_KEY_BYTES);
     desk.tenant = parse(tenant_text);
     desk.course = parse(course_text);
+    desk.categories = parse(categories_text);
     *state = &desk;
     return 0;
 }
@@ -132,6 +145,7 @@ static int tear_down(void **state)
     struct desk *desk = *state;
     json_free(desk->tenant);
     json_free(desk->course);
+    json_free(desk->categories);
     template_set_free(desk->templates);
     return 0;
 }
@@ -153,6 +167,8 @@ static bool make_mail(const struct desk *desk, const struct json *data, struct b
                                             .address = "a@example.org",
                                             .is_bulk = true,
                                             .now_unix_s = 1000000000};
+    if (batch != NULL)
+        batch->categories = json_hold(desk->categories);
     if (batch == NULL)
         error->exit_status = EX_OSERR;
     else

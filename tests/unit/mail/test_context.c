@@ -1,6 +1,8 @@
 /* Proves that facts become the words of a mail, and that what is missing is simply not there. */
 #include "tests/unit/mail/context_reading.h"
 
+#include <stdio.h>
+
 /* The context of `message` with `courses`, both as JSON, in a language. */
 static struct json *context_in(enum language language, const char *message, const char *courses)
 {
@@ -91,6 +93,65 @@ static void a_shared_mailbox_is_told_for_whom_the_mail_is(void **state)
     assert_string_equal(text_at(context, "for_whom"), "Ann");
     json_free(context);
     json_free(message);
+}
+
+static void a_booking_is_ones_own_or_says_whose_it_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *person;
+        const char *roles;
+        const char *delegate;
+        bool is_for_other;
+    } rows[] = {
+        {"{\"first_name\":\"Ann\",\"last_name\":\"Lee\"}", "null", "Ann Lee", false},
+        {"{\"first_name\":\"Ann\",\"last_name\":\"Lee\"}", "null", "Ann Leek", true},
+        {"{\"first_name\":\"Ann\",\"last_name\":\"Lee\"}", "null", "Ann", true},
+        {"{\"first_name\":\"Ann\",\"last_name\":\"Lee\"}", "null", "", false},
+        {"{\"first_name\":\"Ann\"}", "null", "Ann", false},
+        {"{\"last_name\":\"Lee\"}", "null", "Lee", false},
+        {"{\"last_name\":\"Lee\"}", "null", "Ann Lee", true},
+        {"{\"display_name\":\"Dr Lee\",\"last_name\":\"Lee\"}", "null", "Dr Lee", false},
+        {"{\"display_name\":\"Dr Lee\",\"last_name\":\"Lee\"}", "null", "Lee", true},
+        {"{\"first_name\":\"Ann\"}", "{\"delegate\":true}", "Bob", false},
+        {"{\"first_name\":\"Ann\"}", "{\"booker\":true}", "Ann", true},
+        {"null", "null", "Ann", true},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char message[512];
+        (void)snprintf(message, sizeof message,
+                       "{\"person\":%s,\"roles\":%s,\"booking\":{\"delegate_name\":\"%s\"}}",
+                       rows[i].person, rows[i].roles, rows[i].delegate);
+        struct json *context = context_of(message, "[]");
+        if (is_true_at(context, "booking.is_for_other") != rows[i].is_for_other)
+            fail_msg("row %zu", i);
+        json_free(context);
+    }
+}
+
+/* Until when an offer holds and what became of a booking, in the words of the language. */
+static void a_booking_says_its_state_and_the_offers_end(void **state)
+{
+    (void)state;
+    static const char *const statuses[] = {"confirmed", "waiting",  "offered",  "requested",
+                                           "approved",  "declined", "cancelled"};
+    static const char *const names[] = {"is_confirmed", "is_waiting",  "is_offered",
+                                        "is_requested", "is_approved", "is_declined",
+                                        "is_cancelled"};
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        char message[200];
+        (void)snprintf(message, sizeof message,
+                       "{\"booking\":{\"ref\":\"B1\",\"status\":\"%s\","
+                       "\"offer_expires_local\":\"2026-11-16T17:00\"}}",
+                       statuses[i]);
+        struct json *context = context_in(LANGUAGE_CY, message, "[]");
+        const struct json *booking = value_at(context, "booking");
+        assert_true(json_find_true(booking, names[i]));
+        assert_int_equal(json_find_true(booking, "is_waiting"), i == 1 || i == 2);
+        assert_int_equal(json_find_true(booking, "is_requested"), i == 3 || i == 4);
+        assert_string_equal(text_at(booking, "offer_expires"), "5pm ddydd Llun 16 Tachwedd 2026");
+        json_free(context);
+    }
 }
 
 static void the_link_says_what_it_stops(void **state)
@@ -227,6 +288,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_greeting_uses_the_best_name_there_is),
         cmocka_unit_test(a_shared_mailbox_is_told_for_whom_the_mail_is),
+        cmocka_unit_test(a_booking_is_ones_own_or_says_whose_it_is),
+        cmocka_unit_test(a_booking_says_its_state_and_the_offers_end),
         cmocka_unit_test(the_link_says_what_it_stops),
         cmocka_unit_test(an_alert_says_when_where_and_why),
         cmocka_unit_test(a_link_of_another_scheme_is_left_out),
