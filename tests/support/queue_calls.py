@@ -3,6 +3,8 @@
 import json
 import uuid
 
+FROM_START = ("-infinity", 0)
+
 
 class Queue:
     """One worker's session. `connection` is a login of handbell_worker, autocommit."""
@@ -26,7 +28,7 @@ class Queue:
         """One step; true: there is more."""
         return self._rows("fan_out", tenant_id, limit)[0][0]
 
-    def claim(self, tenant_id, lane, limit=500, relay=1, place=("-infinity", 0)):
+    def claim(self, tenant_id, lane, limit=500, relay=1, place=FROM_START):
         """{message id: (epoch, its data)}. `self.place` is then where the last of them stood, and
         `self.courses` what the courses of them are like."""
         rows = self.connection.execute(
