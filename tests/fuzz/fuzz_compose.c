@@ -254,7 +254,7 @@ static void build_contexts(const char *text, size_t size)
         .courses = courses,
         .course_views = views,
         .categories = json_find(facts, "categories"),
-        .message = facts,
+        .message = json_find(facts, "message"),
         .opt_out_url = "https://example.org/u/x",
     };
     struct json *context = mail_context_message(&input);
