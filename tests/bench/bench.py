@@ -18,10 +18,11 @@ import textwrap
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench import bench_queue, bench_send  # noqa: E402
+from tests.bench import bench_dkim, bench_queue, bench_send  # noqa: E402
 from tests.support import schema  # noqa: E402
 from tests.support.cluster import Cluster  # noqa: E402
 
+PARTS = ("send", "pipeline", "dkim", "match", "claim")
 SETTINGS = {
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
@@ -100,6 +101,8 @@ def run(bench, parts):
         if bench.worker_memory_kb > 0:
             memory = f"{bench.worker_memory_kb / 1024:.1f} MB"
             bench.add("anonymous memory of that worker", memory, "-", "<= 32 MB")
+    if "dkim" in parts:
+        bench.attempt("signed mails", lambda: bench_dkim.measure_dkim(bench))
     if "match" in parts or "claim" in parts:
         database = bench_send.make_database(bench, "queue")
         measured = bench.attempt("matching", lambda: bench_queue.measure_matching(bench, database))
@@ -113,10 +116,10 @@ def run(bench, parts):
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
-    parser.add_argument("part", nargs="*", help="send, pipeline, match, claim; none: all")
+    parser.add_argument("part", nargs="*", help=f"{', '.join(PARTS)}; none: all")
     arguments = parser.parse_args()
-    parts = arguments.part or ["send", "pipeline", "match", "claim"]
-    unknown = set(parts) - {"send", "pipeline", "match", "claim"}
+    parts = arguments.part or list(PARTS)
+    unknown = set(parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     os.environ.setdefault("HANDBELL_BINARY", str(ROOT / "build/release/handbell"))

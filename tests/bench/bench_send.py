@@ -120,13 +120,13 @@ def measure_pipeline(bench):
     bench.command(" ".join(source))
 
 
-def send_all(bench, name, count, sink):
+def send_all(bench, name, count, sink, more_settings=None):
     """Mails a second, from the first recorded to the last."""
     database = make_database(bench, name)
     owner, _ = queue_alerts(bench, database, count)
     started = programs.Programs(bench.folder / name, bench.cluster, database)
     try:
-        settings = {"smtp": {"connections": CONNECTIONS}}
+        settings = {"smtp": {"connections": CONNECTIONS}, **(more_settings or {})}
         worker = started.start_worker(sink.url, settings)
         process.wait_until(
             lambda: worker.check_running() and is_quiet(owner), 600, "all is sent", 0.05
