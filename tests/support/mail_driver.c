@@ -24,7 +24,7 @@ struct work {
     struct mail_calendar *calendar;
     struct buf objects[EVENTS_MAXIMUM];
     struct mail_calendar_part calendars[EVENTS_MAXIMUM];
-    char names[EVENTS_MAXIMUM][32];
+    char names[EVENTS_MAXIMUM][40];
     struct buf contents[FILES_MAXIMUM];
     struct mail_attachment files[FILES_MAXIMUM];
     struct buf logo;

@@ -355,11 +355,11 @@ static void property_add(icalcomponent *component, icalproperty *property)
         icalcomponent_add_property(component, property);
 }
 
-/* PARTSTAT=ACCEPTED, for it is true: who has a place has said yes to the portal. With RSVP=FALSE it
- * asks for no answer: Google and Apple enter the event as accepted, without question; Outlook,
- * which reads the PARTSTAT of a REQUEST not at all (MS-OXCICAL section 2.1.3.1.1.20.2.3), enters it
- * and says that no response was requested. NEEDS-ACTION would make each of them ask, and send a
- * REPLY that nobody reads. */
+/* PARTSTAT=ACCEPTED, for it is true: who has a place has said yes to the portal. NEEDS-ACTION, the
+ * default, makes calendars ask, and send a REPLY that nobody reads. Gmail shows such an event as
+ * accepted; Outlook takes over no PARTSTAT from a REQUEST (MS-OXCICAL section 2.1.3.1.1.20.2.3:
+ * from PUBLISH, COUNTER and REPLY alone), and there RSVP=FALSE says that no response was requested.
+ */
 static icalproperty *attendee_property(const struct calendar_texts *texts)
 {
     icalproperty *attendee = icalproperty_new_attendee(texts->attendee.data);
