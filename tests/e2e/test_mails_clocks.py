@@ -2,7 +2,6 @@
 zone, in the text, the page and the calendar entry, whatever the time of year it is sent at."""
 
 import datetime
-import os
 
 import icalendar
 import pytest
@@ -58,14 +57,10 @@ def demo_course(demo):
 
 
 def preview(handbell, language):
-    os.environ["HANDBELL_TEMPLATES_DIR"] = str(previews.TEMPLATES)
-    try:
-        done = handbell.run(
-            "preview", "--kind", "joining_instructions", "--tenant", "demo", "--course", "c1",
-            "--person", "p1", "--language", language,
-        )  # fmt: skip
-    finally:
-        del os.environ["HANDBELL_TEMPLATES_DIR"]
+    done = previews.run_on(
+        handbell, "--kind", "joining_instructions", "--course", "c1", "--person", "p1",
+        "--language", language,
+    )  # fmt: skip
     return previews.parse(done.stdout.encode())
 
 

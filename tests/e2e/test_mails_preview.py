@@ -2,7 +2,6 @@
 
 import email.utils
 import json
-import os
 import re
 import urllib.error
 import urllib.request
@@ -126,18 +125,8 @@ def course(demo):
     return demo
 
 
-def preview(handbell, *arguments, check=True):
-    os.environ["HANDBELL_TEMPLATES_DIR"] = str(previews.TEMPLATES)
-    try:
-        return handbell.run("preview", "--tenant", "demo", *arguments, check=check)
-    finally:
-        del os.environ["HANDBELL_TEMPLATES_DIR"]
-
-
-def of_course(handbell, kind, *more, check=True):
-    return preview(
-        handbell, "--kind", kind, "--course", "c1", "--person", "p1", *more, check=check
-    )
+def of_course(handbell, kind, *more):
+    return previews.run_on(handbell, "--kind", kind, "--course", "c1", "--person", "p1", *more)
 
 
 @pytest.mark.parametrize("kind", previews.sample_names())
@@ -166,21 +155,16 @@ def test_a_person_is_shown_their_own_language(handbell, course):
     (["--course", "c1", "--person", "p2"], 'no person has the ref "p2"'),
 ])  # fmt: skip
 def test_what_is_unknown_is_named(handbell, course, arguments, words):
-    done = preview(handbell, "--kind", "reminder", *arguments, check=False)
+    done = previews.run_on(handbell, "--kind", "reminder", *arguments, check=False)
     assert done.returncode == DATA and done.stdout == "" and words in done.stderr
 
 
 def test_another_s_tenant_is_refused(handbell, course, make_login):
     login = make_login(tenants=["other"])
     name = login.execute("select session_user").fetchone()[0]
-    os.environ["HANDBELL_TEMPLATES_DIR"] = str(previews.TEMPLATES)
-    try:
-        done = handbell.run(
-            "preview", "--tenant", "demo", "--kind", "reminder", "--course", "c1", "--person", "p1",
-            login=name, check=False,
-        )  # fmt: skip
-    finally:
-        del os.environ["HANDBELL_TEMPLATES_DIR"]
+    done = previews.run_on(
+        handbell, "--kind", "reminder", "--course", "c1", "--person", "p1", login=name, check=False
+    )
     assert done.returncode == NO_PERMISSION and done.stdout == ""
 
 
@@ -191,9 +175,8 @@ PICTURE = json.loads((previews.TEMPLATES / "samples/shared.json").read_text(enco
 def test_a_sample_is_shown_as_the_tenant_would_send_it(handbell, demo):
     """Its name, colour and logo, and the words that it has of its own."""
     demo.put_tenant(brand={**PICTURE, "name": "Marchlearn", "colour": "#7a1f3d"})
-    mail = previews.parse(
-        preview(handbell, "--kind", "course_alert", "--sample").stdout.encode()
-    )
+    done = previews.run_on(handbell, "--kind", "course_alert", "--sample")
+    mail = previews.parse(done.stdout.encode())
     page = previews.html_of(mail)
     assert "Marchlearn" in page and "#7a1f3d" in page.lower() and "cid:" in page
     assert str(mail["From"]) == "Westmarch CPD Online <cpd@westmarch.example.org>"

@@ -12,6 +12,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import unittest.mock
 
 from tests.support import process, schema
 
@@ -65,6 +66,12 @@ def run(*arguments, templates=TEMPLATES, environment=None, **more):
         [str(schema.binary()), "preview", "--config", "/dev/null", *arguments],
         env=clean, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60, **more,
     )  # fmt: skip
+
+
+def run_on(handbell, *arguments, **more):
+    """`handbell preview` on the database of a test (its fixture `handbell`), as the tenant demo."""
+    with unittest.mock.patch.dict(os.environ, HANDBELL_TEMPLATES_DIR=str(TEMPLATES)):
+        return handbell.run("preview", "--tenant", "demo", *arguments, **more)
 
 
 def show(which, form="eml", templates=TEMPLATES, environment=None):
