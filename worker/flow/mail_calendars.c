@@ -63,12 +63,17 @@ static const struct kind_row *kind_find(const struct json *data)
 {
     const char *kind = json_find_text(data, "kind");
     const char *status = json_find_text(json_find(data, "booking"), "status");
+    bool is_ended = strcmp(status, "cancelled") == 0 || strcmp(status, "transferred") == 0;
     if (!mail_context_is_to_delegate(data))
         return NULL;
     for (size_t i = 0; i < sizeof kind_rows / sizeof kind_rows[0]; i++) {
         const struct kind_row *row = &kind_rows[i];
-        if (strcmp(kind, row->kind) == 0)
-            return row->needs_confirmed && strcmp(status, "confirmed") != 0 ? NULL : row;
+        if (strcmp(kind, row->kind) != 0)
+            continue;
+        /* A portal may end the bookings just before it cancels the course. */
+        if (row->method == MAIL_CALENDAR_CANCEL && is_ended)
+            return row;
+        return row->needs_confirmed && strcmp(status, "confirmed") != 0 ? NULL : row;
     }
     return NULL;
 }

@@ -74,7 +74,8 @@ language sql stable as $$
         'venue_address', s.venue_address, 'online_url', s.online_url)
 $$;
 
--- A course as its mails show it: once a batch, whoever of the batch hears of it.
+-- A course as its mails show it: once a batch, whoever of the batch hears of it. While it is put off its
+-- dates do not hold: mails show none, and its entries in calendars go.
 create or replace function courses_json(p_tenant bigint, p_courses bigint[], p_zone text)
 returns table (course_id bigint, data json)
 language plpgsql stable security definer set search_path = handbell, pg_temp set timezone = 'UTC' as $$
@@ -93,13 +94,17 @@ begin
         'sessions', (
             select coalesce(json_agg(session_json(s) order by s.position), '[]')
             from course_session s
-            where s.tenant_id = p_tenant and s.course_id = c.course_id),
+            where s.tenant_id = p_tenant and s.course_id = c.course_id and c.status <> 'postponed'),
         'gone_sessions', (
             select coalesce(json_agg(json_build_object('key', s.key,
                 'starts_unix', unix_time(s.starts_at), 'ends_unix', unix_time(s.ends_at))
                 order by s.key), '[]')
-            from course_session_gone s
-            where s.tenant_id = p_tenant and s.course_id = c.course_id))
+            from (select g.key, g.starts_at, g.ends_at from course_session_gone g
+                  where g.tenant_id = p_tenant and g.course_id = c.course_id
+                  union all
+                  select l.key, l.starts_at, l.ends_at from course_session l
+                  where l.tenant_id = p_tenant and l.course_id = c.course_id
+                    and c.status = 'postponed') s))
     from course c
     where c.tenant_id = p_tenant and c.course_id = any (p_courses);
 end $$;
