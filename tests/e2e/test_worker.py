@@ -223,6 +223,30 @@ def test_two_workers_share_the_work_and_nobody_is_mailed_twice(
         assert "event=messages_handled claimed=" in worker.log_text(), "one of them did nothing"
 
 
+def test_mail_that_becomes_due_behind_the_place_of_claiming_is_sent_before_the_queue_ends(
+    handbell, mail_store, owner, demo, alert_all
+):
+    """A bulk lane goes on from where it claimed last; what has an earlier place is found all the same."""
+    mail_store.before_reply = hang_after_data(0.1)
+    worker = handbell.start_worker(
+        mail_store.url,
+        {"smtp": {"connections": 2}, "worker": {"batch": 10, "in_memory": 100}},
+    )
+    alert_all("c1")
+    mail_store.wait_for(30)
+    demo.put_person("early", email="early@example.org", interests=["maths"])
+    owner.execute(
+        """insert into message (tenant_id, person_id, courses, due, expires_at, lane, kind)
+           select m.tenant_id, p.person_id, m.courses, m.due - interval '1 hour', m.expires_at,
+                  m.lane, m.kind
+           from (select * from message where state = 'ready' limit 1) m
+           join person p on p.ref = 'early'"""
+    )
+    mail_store.wait_for(1, timeout_s=30, to="early@example.org")
+    assert owner.execute("select count(*) > 10 from message").fetchone() == (True,)
+    assert worker.stop() == 0
+
+
 def test_what_a_dead_worker_had_claimed_is_sent_by_another(
     handbell, mail_store, owner, alert_all
 ):

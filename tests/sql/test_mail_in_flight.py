@@ -151,6 +151,27 @@ def test_what_one_of_two_merged_records_was_told_the_other_is_not(
     assert "go" not in verdicts(worker, tenant, worker.claim(tenant, ALERT_LANE))
 
 
+# ---- Going on from a place.
+
+
+def test_a_claim_goes_on_behind_the_last_one_and_back_to_the_beginning(demo, owner, worker, tenant):
+    demo.put_category("maths")
+    for number in range(6):
+        demo.put_person(f"p{number}", interests=["maths"])
+    demo.put_course("c", categories=["maths"])
+    worker.fan_out(tenant)
+    owner.execute("update message set due = now() - interval '1 hour'")  # all the same
+    first = worker.claim(tenant, ALERT_LANE, limit=2)
+    place = worker.place
+    second = worker.claim(tenant, ALERT_LANE, limit=2, place=place)
+    assert len(first) == len(second) == 2 and not first.keys() & second.keys()
+    worker.record(tenant, first, outcome="unsent")
+    rest = worker.claim(tenant, ALERT_LANE, place=place)
+    assert len(rest) == 2 and not rest.keys() & (first.keys() | second.keys())
+    assert worker.claim(tenant, ALERT_LANE, place=worker.place) == {}
+    assert worker.claim(tenant, ALERT_LANE).keys() == first.keys()
+
+
 # ---- The tenant's window.
 
 
