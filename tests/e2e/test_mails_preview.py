@@ -58,8 +58,10 @@ def test_what_is_broken_in_a_samples_file_is_named(tmp_path):
     broken = folder / "samples/course_alert.json"
     arguments = ["--kind", "course_alert", "--sample"]
     broken.write_text('{"samples": {"one": {"person": "nobody", "tenant": "plain"}}}')
-    words = said(previews.run(*arguments, templates=folder), USAGE)
-    assert words.startswith("person: there is none of that name; there are: ann, ")
+    words = said(previews.run(*arguments, templates=folder), CONFIG)
+    assert words.startswith(
+        "samples/course_alert.json: person: there is none of that name; there are: ann, "
+    )
     broken.write_text('{"samples": {')
     assert str(broken) in said(previews.run(*arguments, templates=folder), DATA)
     (folder / "samples/shared.json").unlink()
@@ -236,3 +238,33 @@ def test_the_kinds_of_samples_are_of_the_database_s_lanes(owner):
         path = previews.TEMPLATES / f"samples/{kind}.json"
         contents = json.loads(path.read_text(encoding="utf-8"))
         assert (contents["lane"], contents["link_topic"]) == known[kind], kind
+
+
+def keys_of(value):
+    return set(value or {})
+
+
+@pytest.mark.parametrize("kind", previews.sample_names())
+def test_samples_say_nothing_that_the_database_does_not(course, owner, kind):
+    """A sample that has grown apart from the facts of a claim would show what nobody gets."""
+    rows = owner.execute(
+        "select what, data::json from preview_facts('demo', %s, 'c1', 'p1')", [kind]
+    ).fetchall()
+    given = dict(rows)
+    folder = previews.TEMPLATES / "samples"
+    shared = json.loads((folder / "shared.json").read_text(encoding="utf-8"))
+    for tenant in shared["tenants"].values():
+        assert keys_of(tenant) - {"brand"} <= keys_of(given["tenant"])
+    for stated in shared["courses"]:
+        assert keys_of(stated) <= keys_of(given["course"])
+        for session in stated["sessions"]:
+            assert keys_of(session) <= keys_of(given["course"]["sessions"][0])
+    for person in shared["people"].values():
+        assert keys_of(person) <= keys_of(given["message"]["person"])
+    samples = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))["samples"]
+    for name, sample in samples.items():
+        message = sample["message"]
+        assert keys_of(message) <= keys_of(given["message"]), name
+        for part in ("booking", "roles", "change"):
+            if "person" in sample:  # a provider has a role that no person has
+                assert keys_of(message.get(part)) <= keys_of(given["message"][part]), (name, part)

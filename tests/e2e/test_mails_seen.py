@@ -3,11 +3,14 @@
 The pictures are kept in build/PRESET/mails/seen.
 """
 
+import shutil
+
 import pytest
 
 from tests.support import previews
 
 page_check = pytest.importorskip("tests.support.page_check")
+pytestmark = pytest.mark.skipif(shutil.which("chromedriver") is None, reason="no chromedriver")
 
 WIDE, NARROW, NARROWEST = 800, 360, 320
 # Colours do not change with the width, nor boxes with the colours. What goes on 320 px goes on 360.

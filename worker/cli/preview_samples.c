@@ -211,6 +211,10 @@ struct json *preview_sample_read(const char *templates, const char *kind, const 
             find_named(samples, name != NULL ? name : first.key, "--sample", error);
         if (sample != NULL)
             facts = facts_make(kind, of_kind, sample, shared, error);
+        if (sample != NULL && facts == NULL && error->exit_status == EX_USAGE) {
+            error->exit_status = EX_CONFIG; /* the file's mistake, not the user's */
+            error_prefix(error, "samples/%s.json", kind);
+        }
     }
     json_free(shared);
     json_free(of_kind);
