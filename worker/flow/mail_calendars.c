@@ -1,6 +1,7 @@
 /* From a course's sessions to calendar entries for one delegate. */
 #include "worker/flow/mail_calendars.h"
 
+#include "worker/base/log.h"
 #include "worker/mail/context.h"
 
 #include <inttypes.h>
@@ -39,6 +40,7 @@ struct making {
     const char *sender;
     const char *own_link;
     bool is_described;
+    size_t left_out_before;
 };
 
 void mail_calendars_init(struct mail_calendars *calendars)
@@ -144,6 +146,17 @@ static void part_add(struct mail_calendars *calendars, enum mail_calendar_method
         .method = method, .text = NULL, .size = calendars->text.size - start, .name = name};
 }
 
+/* Whoever runs the worker hears of it, a line a mail. */
+static void entry_leave_out(const struct making *making, const struct error *error)
+{
+    struct mail_calendars *calendars = making->calendars;
+    if (calendars->left_out++ == making->left_out_before)
+        LOG(LOG_LEVEL_WARNING, "calendar_left_out",
+            log_int("tenant", making->input->batch->tenant_id),
+            log_int("message", json_find_integer(making->input->data, "id", 0)),
+            log_text("reason", error->text));
+}
+
 /* False without memory; what no entry can be made of is counted, and the mail goes without. */
 static bool entry_add(const struct making *making, const struct json *session,
                       const struct json *session_view, enum mail_calendar_method method)
@@ -182,7 +195,7 @@ static bool entry_add(const struct making *making, const struct json *session,
     else if (error.exit_status == EX_OSERR)
         return false;
     else
-        calendars->left_out++;
+        entry_leave_out(making, &error);
     return true;
 }
 
@@ -228,6 +241,7 @@ bool mail_calendars_write(struct mail_calendars *calendars,
         .view = view,
         .sender = json_find_text(input->batch->tenant, "from_address"),
         .own_link = mail_context_url(json_find(input->data, "booking"), "online_url"),
+        .left_out_before = calendars->left_out,
         .is_described = json_array_count(json_find(course, "sessions")) <= MAIL_CALENDARS_DESCRIBED,
     };
     bool has_memory =

@@ -28,7 +28,7 @@ struct mail_calendars {
     char names[MAIL_CALENDARS_MAXIMUM][MAIL_CALENDARS_NAME_BYTES];
     size_t count;
     /* Sessions that an entry could not be made of since mail_calendars_init: an end before the
-     * start, a zone that this system does not know. Their mails go without. */
+     * start, a zone that this system does not know. Their mails go without, and the log says so. */
     size_t left_out;
 };
 
