@@ -118,15 +118,13 @@ static size_t group_of(struct alert *alert, const struct ticks *ticks)
 static void item_add(struct alert *alert, const struct mail_context_input *input,
                      const struct json *id)
 {
-    struct ticks ticks;
+    struct ticks ticks = {0};
     struct context_builder view;
     char key[MAIL_CONTEXT_KEY_BYTES];
     mail_context_key_make(id, key);
     const struct json *course_view = json_find(input->course_views, key);
     if (course_view == NULL)
         return;
-    memset(ticks.counts, 0, sizeof ticks.counts);
-    ticks.hidden = 0;
     ticks_read(&ticks, json_find(json_find(input->courses, key), "categories"),
                json_find(input->message, "ticks"), input->categories);
     context_build_start(&view);
