@@ -15,9 +15,9 @@
 
 /* Limits. A template past the first three is refused at compiling, one past the last two fails at
  * rendering: partials, parents and blocks may call themselves, but not for ever. A step is a tag or
- * a line, an item of a list, a context that a name is looked for in, or a block that another is
- * compared with: a second or two of them at most. The result's size is the ceiling of the buffer
- * that it is written to. */
+ * a line, 64 bytes of a value, an item of a list, a context that a name is looked for in, or a
+ * block that another is compared with; all of them take a fraction of a second. The result's size
+ * is the ceiling of the buffer that it is written to. */
 enum {
     TEMPLATE_SOURCE_BYTES = 256 * 1024,
     TEMPLATE_NAME_BYTES = 128,

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { STEP_BYTES = 64 };
+
 /* A value that names are looked for in, and what surrounds it. */
 struct scope {
     const struct json *value;
@@ -49,13 +51,18 @@ static void render_nodes(struct render *render, const struct template_node *node
 
 /* All that a loop does counts, not nodes alone: what nests lists, scopes and blocks in each other
  * would else take hours within the limits of its size. */
-static bool step(struct render *render)
+static bool steps(struct render *render, size_t count)
 {
-    if (render->steps_left == 0 || render->out->has_failed)
+    if (render->steps_left < count || render->out->has_failed)
         render->has_failed = true;
     else
-        render->steps_left--;
+        render->steps_left -= count;
     return !render->has_failed;
+}
+
+static bool step(struct render *render)
+{
+    return steps(render, 1);
 }
 
 static const struct json *look_up(struct render *render, const struct scope *scope,
@@ -116,6 +123,9 @@ static void append_value(struct render *render, const struct json *value, bool i
     switch (json_kind_of(value)) {
     case JSON_KIND_TEXT:
         text = json_text(value, &size);
+        /* Much may be read where little is written: what has no room is left out. */
+        if (!steps(render, size / STEP_BYTES))
+            break;
         if (render->escape == TEMPLATE_ESCAPE_HEADER ||
             (is_raw && render->escape == TEMPLATE_ESCAPE_HTML))
             buf_append(render->out, text, size);

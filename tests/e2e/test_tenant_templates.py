@@ -1,6 +1,7 @@
 """A tenant's own words and templates in its mails, and what their mistakes do: to nobody else, and
 never to a mail."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -73,10 +74,10 @@ def reload(worker, event):
     )
 
 
-def check(worker):
+def check(config):
     return subprocess.run(
-        [str(schema.binary()), "check", "--config", worker.config],
-        capture_output=True, text=True, timeout=30, check=False,
+        [str(schema.binary()), "check", "--config", config],
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 
@@ -119,7 +120,7 @@ def test_a_worker_starts_with_the_shipped_templates_where_a_tenant_s_are_wrong(
     assert publish("c1").message["Subject"].startswith("New course: ")
     assert publish("c2", other).message["Subject"].startswith("Ours: ")
     assert worker.log_text().count("event=tenant_templates_refused") == 1
-    done = check(worker)
+    done = check(worker.config)
     assert done.returncode == CONFIG
     assert (
         f"[templates] overrides: {overrides.folder}/demo/course_alert/html.mustache: line 2: "
@@ -146,3 +147,25 @@ def test_a_template_without_end_fails_its_own_mails_alone(
     assert "does not end, or is too long" in worker.log_text()
     assert "Fractions" in publish("c2", other).text()
     assert worker.check_running()
+
+
+def test_what_the_page_on_templates_shows_is_right(overrides, tmp_path):
+    page = (process.ROOT / "docs/templates.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^`(demo/\S+)`\n\n((?:    .*\n)+)", page, re.M)
+    assert [path for path, _ in examples] == [
+        "demo/course_alert/words.en-GB", "demo/partials/words.cy",
+        "demo/course_alert/subject.mustache",
+    ]  # fmt: skip
+    for path, text in examples:
+        overrides.put(path, re.sub(r"^    ", "", text, flags=re.M))
+    config = tmp_path / "handbell.conf"
+    config.write_text(
+        f"[templates]\ndir = {process.ROOT}/templates\noverrides = {overrides.folder}\n"
+    )
+    assert "en-GB; tenants with their own: 1)" in check(config).stdout
+    preview = subprocess.run(
+        [schema.binary(), "preview", "--config", config, "--kind", "course_alert", "--sample",
+         "--format", "text", "--tenant", "demo"],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert "Reserve a place on" in preview.stdout, preview.stderr
