@@ -193,6 +193,11 @@ size_t crypto_sign(const struct crypto_private_key *key, const uint8_t digest[CR
     return is_signed ? size : 0;
 }
 
+void crypto_end_thread(void)
+{
+    OPENSSL_thread_stop();
+}
+
 bool crypto_verify(const struct crypto_private_key *key, const uint8_t digest[CRYPTO_DIGEST_BYTES],
                    const uint8_t *signature, size_t size)
 {

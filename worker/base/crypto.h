@@ -53,6 +53,9 @@ size_t crypto_public_key_write(const struct crypto_private_key *key,
  * 32 bytes (RFC 8463 section 3). The signature's size; 0 when it failed. */
 size_t crypto_sign(const struct crypto_private_key *key, const uint8_t digest[CRYPTO_DIGEST_BYTES],
                    uint8_t signature[CRYPTO_SIGNATURE_BYTES]);
+/* Gives back what the library keeps for the calling thread: to be called by a thread that may end
+ * after the library has, as those of a pool do. */
+void crypto_end_thread(void);
 /* Whether the signature is the key's own over the digest. */
 bool crypto_verify(const struct crypto_private_key *key, const uint8_t digest[CRYPTO_DIGEST_BYTES],
                    const uint8_t *signature, size_t size);

@@ -1,6 +1,7 @@
 /* Batches of mails on the thread pool. */
 #include "worker/flow/signing.h"
 
+#include "worker/base/crypto.h"
 #include "worker/mail/dkim.h"
 
 #include <stdlib.h>
@@ -111,6 +112,7 @@ static void on_pool(void *context)
         struct signing_item *item = &job->items[i];
         item->is_signed = dkim_sign(item->domain, job->now_unix_s, &item->mail, &item->error);
     }
+    crypto_end_thread();
 }
 
 /* Gives each message its mail back. */

@@ -111,24 +111,55 @@ bool dkim_canonicalise_field(const char *field, size_t size, struct buf *out)
     return !out->has_failed;
 }
 
+/* Where the run of blanks at `at` ends. */
+static size_t skip_blanks(const char *text, size_t size, size_t at)
+{
+    while (at < size && is_blank(text[at]))
+        at++;
+    return at;
+}
+
+/* Drops the empty lines at the end, and ends the last other line. `start`: where the body is. */
+static void end_body(struct buf *out, size_t start)
+{
+    while (out->size >= start + 2 && out->data[out->size - 1] == '\n' &&
+           (out->size == start + 2 || out->data[out->size - 3] == '\n'))
+        out->size -= 2;
+    if (out->size > start && out->data[out->size - 1] != '\n')
+        buf_append(out, "\r\n", 2);
+    else if (out->data != NULL && out->capacity > 0)
+        out->data[out->size] = '\0';
+}
+
+/* One pass that copies in long runs: our own bodies hold little that changes. */
 bool dkim_canonicalise_body(const char *body, size_t size, struct buf *out)
 {
-    size_t empty_lines = 0;
-    for (size_t at = 0; at < size;) {
-        size_t step;
-        size_t line = line_measure(body + at, size - at, &step);
-        while (line > 0 && is_blank(body[at + line - 1]))
-            line--;
-        if (line == 0) {
-            empty_lines++;
-        } else {
-            for (; empty_lines > 0; empty_lines--)
-                buf_append(out, "\r\n", 2);
-            append_reduced(out, body + at, line, true);
-            buf_append(out, "\r\n", 2);
+    size_t start = out->size;
+    size_t run = 0;
+    size_t at = 0;
+    while (at < size) {
+        char c = body[at];
+        if ((unsigned char)c > ' ' || (!is_blank(c) && c != '\r' && c != '\n')) {
+            at++;
+            continue;
         }
-        at += step;
+        bool is_pair = c == '\r' && at + 1 < size && body[at + 1] == '\n';
+        size_t next = is_blank(c) ? skip_blanks(body, size, at) : at + 1 + is_pair;
+        bool is_last = is_blank(c) && (next == size || body[next] == '\r' || body[next] == '\n');
+        if (is_pair || (c == ' ' && next == at + 1 && !is_last)) {
+            at = next;
+            continue;
+        }
+        buf_append(out, body + run, at - run);
+        if (!is_blank(c))
+            buf_append(out, "\r\n", 2);
+        else if (!is_last)
+            buf_append_char(out, ' ');
+        run = at = next;
     }
+    buf_append(out, body + run, at - run);
+    if (!out->has_failed)
+        end_body(out, start);
     return !out->has_failed;
 }
 

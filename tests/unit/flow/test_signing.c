@@ -1,0 +1,223 @@
+/* Proves that mails come back signed from the pool, each once and with its own bytes; that what is
+ * under way is bounded; and that keys, messages and the signing itself may go meanwhile. */
+#include "tests/unit/mail/dkim_examples.h"
+#include "worker/flow/signing.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+#include <cmocka.h>
+
+enum { MAILS = 200 };
+
+#define DOMAIN_NAME "football.example.com"
+
+struct desk {
+    char folder[64];
+    struct loop *loop;
+    struct signing signing;
+    struct message_lists lists;
+    struct batch *batch;
+    struct dkim_keys *keys;
+    size_t signed_count;
+    size_t failed_count;
+    size_t next;  /* to be added */
+    size_t total; /* to be added in all */
+};
+
+static void write_key(const char *folder, const char *name, const char *pem)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s/%s", folder, DOMAIN_NAME, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(pem, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void add_more(struct desk *desk);
+
+static void on_signed(void *context, struct message *message, const struct error *error)
+{
+    struct desk *desk = context;
+    char expected[64];
+    assert_int_equal(message->state, MESSAGE_SIGNING);
+    (void)snprintf(expected, sizeof expected, "\r\nSubject: %d\r\n\r\nBody %d\r\n",
+                   (int)message->message_id, (int)message->message_id);
+    assert_non_null(strstr(message->mail.data, expected));
+    if (error != NULL) {
+        desk->failed_count++;
+    } else {
+        assert_int_equal(strncmp(message->mail.data, "DKIM-Signature: v=1; ", 21), 0);
+        desk->signed_count++;
+    }
+    message_enter(message, MESSAGE_ENDED);
+    message_free(message);
+    add_more(desk);
+}
+
+static struct message *make_message(struct desk *desk, int64_t id, const char *header)
+{
+    struct json *data = json_new_object();
+    struct message *message = message_new(&desk->lists, desk->batch, LANE_ALERT, id, 1, data);
+    json_free(data);
+    assert_non_null(message);
+    message_enter(message, MESSAGE_MARKED);
+    buf_printf(&message->mail, "%s\r\nSubject: %d\r\n\r\nBody %d\r\n", header, (int)id, (int)id);
+    return message;
+}
+
+static void add_more(struct desk *desk)
+{
+    while (desk->next < desk->total && signing_has_room(&desk->signing)) {
+        struct message *message = make_message(desk, (int64_t)desk->next++, "From: a@b.example");
+        assert_true(signing_add(&desk->signing, message, 1000000000));
+    }
+    signing_flush(&desk->signing);
+    assert_true(desk->signing.jobs.count <= desk->signing.jobs_most);
+}
+
+static int set_up(void **state)
+{
+    static const char tenant_text[] = "{\"from_address\":\"joe@Football.example.com\"}";
+    struct desk *desk = calloc(1, sizeof *desk);
+    char path[128];
+    assert_non_null(desk);
+    (void)snprintf(desk->folder, sizeof desk->folder, "/tmp/handbell-signing-XXXXXX");
+    assert_non_null(mkdtemp(desk->folder));
+    (void)snprintf(path, sizeof path, "%s/%s", desk->folder, DOMAIN_NAME);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_key(desk->folder, "e1.pem", example_ed25519);
+    write_key(desk->folder, "s1.pem", example_rsa);
+    desk->keys = dkim_keys_read(desk->folder, NULL);
+    assert_non_null(desk->keys);
+    desk->loop = loop_new(NULL);
+    struct json *tenant = json_parse(tenant_text, strlen(tenant_text), NULL);
+    desk->batch = batch_new(1, tenant, NULL, 0);
+    json_free(tenant);
+    assert_non_null(desk->batch);
+    batch_hold(desk->batch);
+    signing_init(&desk->signing, desk->loop, on_signed, desk);
+    *state = desk;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct desk *desk = *state;
+    char command[128];
+    signing_free(&desk->signing);
+    message_lists_free(&desk->lists);
+    dkim_keys_let_go(desk->keys);
+    desk->keys = NULL;
+    loop_free(desk->loop);
+    batch_let_go(desk->batch);
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", desk->folder);
+    free(desk);
+    return system(command);
+}
+
+static void every_mail_comes_back_signed_once_and_few_are_under_way(void **state)
+{
+    struct desk *desk = *state;
+    signing_set_keys(&desk->signing, desk->keys);
+    desk->total = MAILS;
+    add_more(desk);
+    assert_true(desk->next <= desk->signing.jobs_most * SIGNING_BATCH);
+    assert_int_equal(desk->signed_count, 0);
+    loop_run(desk->loop);
+    assert_int_equal(desk->signed_count, MAILS);
+    assert_int_equal(desk->failed_count, 0);
+    assert_int_equal(desk->lists.held, 0);
+}
+
+static void a_mail_that_cannot_be_signed_comes_back_as_it_was(void **state)
+{
+    struct desk *desk = *state;
+    signing_set_keys(&desk->signing, desk->keys);
+    struct message *message = make_message(desk, 7, "no field");
+    assert_true(signing_add(&desk->signing, message, 1));
+    signing_flush(&desk->signing);
+    loop_run(desk->loop);
+    assert_int_equal(desk->failed_count, 1);
+}
+
+static void without_keys_of_the_domain_nothing_is_due(void **state)
+{
+    struct desk *desk = *state;
+    struct dkim_keys *none = dkim_keys_read("", NULL);
+    struct message *message = make_message(desk, 7, "From: a@b.example");
+    assert_false(signing_is_due(&desk->signing, message));
+    signing_set_keys(&desk->signing, none);
+    assert_false(signing_is_due(&desk->signing, message));
+    signing_set_keys(&desk->signing, desk->keys);
+    assert_true(signing_is_due(&desk->signing, message));
+    dkim_keys_let_go(none);
+}
+
+static void keys_may_be_exchanged_while_they_sign(void **state)
+{
+    struct desk *desk = *state;
+    struct dkim_keys *none = dkim_keys_read("", NULL);
+    signing_set_keys(&desk->signing, desk->keys);
+    dkim_keys_let_go(desk->keys);
+    desk->keys = NULL;
+    desk->total = SIGNING_BATCH;
+    add_more(desk);
+    signing_set_keys(&desk->signing, none);
+    dkim_keys_let_go(none);
+    desk->total = 0;
+    loop_run(desk->loop);
+    assert_int_equal(desk->signed_count, SIGNING_BATCH);
+}
+
+static void all_may_end_while_the_pool_is_at_work(void **state)
+{
+    struct desk *desk = *state;
+    signing_set_keys(&desk->signing, desk->keys);
+    desk->total = MAILS;
+    add_more(desk);
+    /* One more, begun and not sent off, where there is room. */
+    if (signing_has_room(&desk->signing))
+        assert_true(signing_add(&desk->signing, make_message(desk, 9, "From: a@b.example"), 1));
+    signing_free(&desk->signing);
+    message_lists_free(&desk->lists);
+    loop_run(desk->loop);
+    assert_int_equal(desk->signed_count + desk->failed_count, 0);
+}
+
+static void what_does_not_fit_changes_nothing(void **state)
+{
+    struct desk *desk = *state;
+    signing_set_keys(&desk->signing, desk->keys);
+    desk->total = MAILS;
+    add_more(desk);
+    struct message *message = make_message(desk, 9, "From: a@b.example");
+    assert_false(signing_add(&desk->signing, message, 1));
+    assert_int_equal(message->state, MESSAGE_MARKED);
+    assert_true(message->mail.size > 0);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_mail_comes_back_signed_once_and_few_are_under_way,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_mail_that_cannot_be_signed_comes_back_as_it_was, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(without_keys_of_the_domain_nothing_is_due, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(keys_may_be_exchanged_while_they_sign, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_may_end_while_the_pool_is_at_work, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_does_not_fit_changes_nothing, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
