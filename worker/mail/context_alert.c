@@ -30,7 +30,7 @@ struct alert {
 
 void mail_context_key_make(const struct json *id, char key[MAIL_CONTEXT_KEY_BYTES])
 {
-    char digits[MAIL_CONTEXT_KEY_BYTES];
+    char digits[MAIL_CONTEXT_KEY_BYTES] = "";
     size_t count = 0;
     int64_t number = json_integer_or(id, -1);
     key[0] = '\0';
