@@ -1,5 +1,5 @@
-what = Newid i'r cwrs
-lead = Mae'r cwrs hwn wedi newid.
+what = {{#change.is_postponed}}Cwrs wedi'i ohirio{{/change.is_postponed}}{{#change.is_on_again}}Cwrs yn mynd rhagddo{{/change.is_on_again}}{{^change.is_postponed}}{{^change.is_on_again}}Newid i'r cwrs{{/change.is_on_again}}{{/change.is_postponed}}
+lead = {{#change.is_postponed}}Mae'r cwrs hwn wedi'i ohirio. Ni fydd yn cael ei gynnal ar y diwrnodau isod. Byddwn yn ysgrifennu atoch pan fydd rhai newydd.{{/change.is_postponed}}{{#change.is_on_again}}Bydd y cwrs hwn yn cael ei gynnal wedi'r cyfan.{{/change.is_on_again}}{{^change.is_postponed}}{{^change.is_on_again}}Mae'r cwrs hwn wedi newid.{{/change.is_on_again}}{{/change.is_postponed}}
 new_title = Teitl newydd
 new_day = Dyddiad newydd
 new_times = Amser newydd
@@ -16,7 +16,7 @@ provider = Eich sefydliad chi sy'n darparu'r cwrs hwn.
 title = Teitl
 before = O'r blaen
 now = Nawr
-row = {{#is_added}}Sesiwn newydd{{/is_added}}{{#is_dropped}}Sesiwn wedi'i chanslo{{/is_dropped}}{{#is_changed}}{{#course.has_many_sessions}}Sesiwn {{new.number}}{{/course.has_many_sessions}}{{^course.has_many_sessions}}Pryd a ble{{/course.has_many_sessions}}{{/is_changed}}
+row = {{#is_added}}Sesiwn newydd{{/is_added}}{{#is_dropped}}{{#change.is_postponed}}Sesiwn wedi'i gohirio{{/change.is_postponed}}{{^change.is_postponed}}Sesiwn wedi'i chanslo{{/change.is_postponed}}{{/is_dropped}}{{#is_changed}}{{#course.has_many_sessions}}Sesiwn {{new.number}}{{/course.has_many_sessions}}{{^course.has_many_sessions}}Pryd a ble{{/course.has_many_sessions}}{{/is_changed}}
 not_there = Dim sesiwn
-gone = Ni fydd y sesiwn hon yn cael ei chynnal.
+gone = {{#change.is_postponed}}Ni fydd y sesiwn hon yn cael ei chynnal ar y diwrnod hwnnw.{{/change.is_postponed}}{{^change.is_postponed}}Ni fydd y sesiwn hon yn cael ei chynnal.{{/change.is_postponed}}
 as_it_is = Y cwrs nawr

@@ -62,6 +62,7 @@
  *
  * course_changed (the course is as it is now):
  *   change.is_title_changed, change.old_title
+ *   change.is_postponed, change.is_on_again (it was postponed or cancelled)
  *   change.is_day_changed .is_times_changed .is_venue_changed .is_link_changed (of any session that
  *                        stays) .has_added .has_dropped
  *   change.rows[]: every session, old beside new, in the order of their start

@@ -170,7 +170,7 @@ static struct json *row_view(const struct row *row, const struct json *session_v
 }
 
 static void add_rows(struct context_builder *view, const struct rows *rows,
-                     const struct json *session_views, enum language language)
+                     const struct json *session_views, enum language language, bool is_postponed)
 {
     struct json *all = json_new_array();
     struct json *changed = json_new_array();
@@ -194,11 +194,17 @@ static void add_rows(struct context_builder *view, const struct rows *rows,
     }
     add_difference(view, &total);
     context_build_bool(view, "has_added", has_added);
-    context_build_bool(view, "has_dropped", has_dropped);
+    context_build_bool(view, "has_dropped", has_dropped && !is_postponed);
     context_build_value(view, "rows", all);
     context_build_value(view, "changed_rows", changed);
 }
 
+static bool has_status(const struct json *course, const char *status)
+{
+    return strcmp(json_find_text(course, "status"), status) == 0;
+}
+
+/* A course that is put off has no sessions for the time being: the facts say so. */
 void context_add_change(struct context_builder *context, const struct mail_context_input *input)
 {
     const struct json *change = json_find(input->message, "change");
@@ -215,7 +221,12 @@ void context_add_change(struct context_builder *context, const struct mail_conte
     context_build_text(&view, "old_title", old_title);
     context_build_bool(&view, "is_title_changed",
                        old_title[0] != '\0' && !is_same_text(change, course, "title"));
+    bool is_postponed = has_status(course, "postponed");
+    context_build_bool(&view, "is_postponed", is_postponed);
+    context_build_bool(&view, "is_on_again",
+                       !is_postponed &&
+                           (has_status(change, "postponed") || has_status(change, "cancelled")));
     rows_make(&rows, json_find(change, "sessions"), json_find(course, "sessions"));
-    add_rows(&view, &rows, json_find(course_view, "sessions"), input->language);
+    add_rows(&view, &rows, json_find(course_view, "sessions"), input->language, is_postponed);
     context_build_value(context, "change", context_build_end(&view));
 }

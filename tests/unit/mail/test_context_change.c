@@ -190,10 +190,42 @@ static void a_mail_without_a_change_has_none(void **state)
     json_free(context);
 }
 
+static void a_course_put_off_and_one_on_again_say_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *was;
+        const char *is;
+        bool is_postponed;
+        bool is_on_again;
+    } rows[] = {
+        {"published", "postponed", true, false},  {"postponed", "published", false, true},
+        {"cancelled", "published", false, true},  {"cancelled", "postponed", true, false},
+        {"published", "published", false, false}, {"", "", false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char courses[FACTS_BYTES];
+        char message[FACTS_BYTES];
+        (void)snprintf(courses, sizeof courses, "[{\"id\":1,\"status\":\"%s\",\"sessions\":[]}]",
+                       rows[i].is);
+        (void)snprintf(message, sizeof message,
+                       "{\"courses\":[1],\"change\":{\"status\":\"%s\",\"sessions\":[%s]}}",
+                       rows[i].was, monday);
+        struct json *context = context_make(LANGUAGE_EN_GB, message, courses, "{}");
+        assert_int_equal(is_true_at(context, "change.is_postponed"), rows[i].is_postponed);
+        assert_int_equal(is_true_at(context, "change.is_on_again"), rows[i].is_on_again);
+        /* A session that is put off is not called cancelled. */
+        assert_int_equal(is_true_at(context, "change.has_dropped"), !rows[i].is_postponed);
+        assert_true(is_true_at(context, "change.rows.0.is_dropped"));
+        json_free(context);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_day_is_another_day_and_nothing_else),
+        cmocka_unit_test(a_course_put_off_and_one_on_again_say_so),
         cmocka_unit_test(each_kind_of_difference_is_told_apart),
         cmocka_unit_test(a_new_link_is_no_new_venue_but_going_online_is),
         cmocka_unit_test(sessions_come_go_and_stay),
