@@ -6,5 +6,5 @@ requested = Roeddech wedi gofyn am le arno.
 booker = Chi a archebodd y cwrs{{#booked_for}} ar gyfer {{booked_for}}{{/booked_for}}.
 tutor = Roeddech i fod i'w gyflwyno.{{^course.is_online}} Peidiwch â theithio, os gwelwch yn dda.{{/course.is_online}}
 provider = Eich sefydliad chi oedd i fod i'w ddarparu.
-reason = Pam mae wedi'i ganslo
+reason = Pam y cafodd ei ganslo
 cancelled = Beth sydd wedi'i ganslo

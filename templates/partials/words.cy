@@ -29,7 +29,7 @@ calendar = Mae cofnod calendr wedi'i atodi. Agorwch ef i ddiweddaru eich calendr
 
 join = Ymuno ar-lein: {{title}}
 join_session = Ymuno ar-lein: sesiwn {{number}}
-join_own = Ymuno â'ch dolen eich hun: {{title}}
+join_own = Ymuno drwy eich dolen eich hun: {{title}}
 own_link = I chi yn unig y mae'r ddolen hon. Peidiwch â'i rhannu, os gwelwch yn dda.
 
 tell_them = Gwnewch yn siŵr eu bod yn gwybod, os gwelwch yn dda.

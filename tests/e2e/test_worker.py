@@ -187,7 +187,8 @@ def test_a_reload_that_fails_keeps_the_old_and_says_why(
         worker.write_config()
         words = "in_memroy"
     elif fault == "template":
-        (folder / "course_alert" / "text.mustache").write_text("Hello\n\n{{greting}}\n")
+        text = folder / "course_alert" / "text.mustache"
+        text.write_text("Hello\n\n{{greting}}\n" + text.read_text())
         words = "line 3"
     else:
         worker.settings["security"]["key_file"] = str(tmp_path / "none")
