@@ -194,13 +194,16 @@ def test_of_two_places_on_a_course_losing_one_is_not_told(course, owner):
     assert mails(owner) == []
 
 
-def test_bookings_ended_just_before_their_course_hear_that_it_is_cancelled(course, owner, worker, tenant):
+@pytest.mark.parametrize("status", ["cancelled", "declined", "transferred"])
+def test_bookings_ended_just_before_their_course_hear_that_it_is_cancelled(
+    course, owner, worker, tenant, status
+):
     """A portal may end the bookings first. One mail says it all, and says it urgently."""
     course.put_booking("b", "c", "p", status="confirmed", quiet=True)
     course.put_booking("b2", "c", "q", status="confirmed", quiet=True)
-    course.change_booking("b", status="cancelled")
+    course.change_booking("b", status=status)
     claimed = worker.claim(tenant, SERVICE_LANE)
-    course.change_booking("b2", status="cancelled")
+    course.change_booking("b2", status=status)
     course.change_course("c", status="cancelled")
     assert [row[0] for row in worker.mark(tenant, claimed).values()] == ["superseded"]
     assert mails(owner) == [("course_cancelled", "p"), ("course_cancelled", "q")]

@@ -213,6 +213,31 @@ def test_a_notice_released_late_tells_what_holds_by_then(demo, owner, worker, te
     assert send(worker, tenant) == []
 
 
+def test_whom_an_urgent_change_did_not_reach_is_listed_to_be_telephoned(demo, owner, worker, tenant):
+    for person in ("soon", "later"):
+        demo.put_person(person)
+        demo.put_course(person, starts_at=in_days(1 if person == "soon" else 9), ends_at=None)
+        demo.put_booking(f"b {person}", person, person, status="confirmed", quiet=True)
+        demo.change_person(person, email=None)
+        demo.change_course(person, venue="Town Hall")
+    assert send(worker, tenant) == []
+    rows = demo.connection.execute("select person, kind, reason from handbell.not_told").fetchall()
+    assert rows == [("soon", "course_changed", "no_address")]
+
+
+def test_the_brake_counts_urgent_changes_apart(demo, owner):
+    demo.put_tenant(rules={"brake": 2})
+    for course, day in (("soon", 1), ("later", 9)):
+        demo.put_course(course, starts_at=in_days(day), ends_at=None)
+        for number in range(2):
+            demo.put_person(f"{course}{number}")
+            demo.put_booking(f"{course}{number}", course, f"{course}{number}", status="confirmed", quiet=True)
+    demo.put_many("course", [{"ref": "soon", "venue": "A"}, {"ref": "later", "venue": "A"}])
+    assert {state for _, state, _ in notices(owner)} == {"ready"}
+    demo.put_many("course", [{"ref": "soon", "title": "B"}, {"ref": "later", "title": "B"}])
+    assert {state for _, state, _ in notices(owner)} == {"ready"}
+
+
 @pytest.mark.parametrize("old, new, lane", [
     (10, 11, SERVICE_LANE), (1, 10, URGENT_LANE), (10, 1, URGENT_LANE), (3, 4, SERVICE_LANE),
 ])  # fmt: skip

@@ -40,8 +40,8 @@ declare
     v_losing bigint[] := array(
         select m.person_id from job j
         join message m on m.tenant_id = p_tenant and m.job_id = j.job_id
-        where j.tenant_id = p_tenant and j.course_id = p_course and j.kind = 'booking_cancelled'
-          and j.state <> 'revoked' and m.state <> 'transmitting');
+        where j.tenant_id = p_tenant and j.course_id = p_course
+          and j.kind in ('booking_cancelled', 'booking_declined') and j.state <> 'revoked' and m.state <> 'transmitting');
 begin
     perform revoke_course_mail(p_tenant, p_course, 'course_cancelled');
     update course set cancellations = cancellations + 1
