@@ -26,7 +26,9 @@ enum {
     TEMPLATE_RENDER_STEPS = 1000000,
 };
 
-/* How {{values}} are written. {{{raw}}} values skip the escape of HTML, never that of a header. */
+/* How {{values}} are written. {{{raw}}} values skip the escape of HTML, never that of a header. In
+ * HTML, a text that begins the value of an href, src or action is a link: it is written as "#"
+ * unless it starts with https://, http://, mailto:, tel: or cid:. */
 enum template_escape {
     TEMPLATE_ESCAPE_HTML,   /* plain_text_append_html */
     TEMPLATE_ESCAPE_TEXT,   /* plain_text_append_body */

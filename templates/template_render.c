@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { STEP_BYTES = 64 };
 
@@ -116,6 +117,56 @@ static void append_real(struct buf *out, const struct json *value)
     buf_append_text(out, text);
 }
 
+static size_t before_blanks(const struct buf *out, size_t end)
+{
+    while (end > 0 && strchr(" \t\r\n", out->data[end - 1]) != NULL)
+        end--;
+    return end;
+}
+
+/* Whether what comes next is the start of a link: behind href=", src=" or action=". */
+static bool opens_link(const struct buf *out)
+{
+    static const char *const attributes[] = {"href", "src", "action"};
+    size_t end = out->size;
+    if (end == 0 || (out->data[end - 1] != '"' && out->data[end - 1] != '\''))
+        return false;
+    end = before_blanks(out, end - 1);
+    if (end == 0 || out->data[end - 1] != '=')
+        return false;
+    end = before_blanks(out, end - 1);
+    for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+        size_t size = strlen(attributes[i]);
+        if (end > size && strncasecmp(out->data + end - size, attributes[i], size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of a kind that shows something or writes to somebody; nothing that runs or reads ("javascript:",
+ * "data:", "file:"), and nothing whose place is the reader's ("//host", "path"). */
+static bool is_link(const char *text, size_t size)
+{
+    static const char *const starts[] = {"https://", "http://", "mailto:", "tel:", "cid:"};
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+        if (size >= strlen(starts[i]) && strncasecmp(text, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return size == 0;
+}
+
+static void append_text(struct render *render, const char *text, size_t size, bool is_raw)
+{
+    bool is_html = render->escape == TEMPLATE_ESCAPE_HTML;
+    if (is_html && opens_link(render->out) && !is_link(text, size))
+        buf_append_char(render->out, '#');
+    else if (render->escape == TEMPLATE_ESCAPE_HEADER || (is_raw && is_html))
+        buf_append(render->out, text, size);
+    else if (is_html)
+        plain_text_append_html(render->out, text, size);
+    else
+        plain_text_append_body(render->out, text, size);
+}
+
 static void append_value(struct render *render, const struct json *value, bool is_raw)
 {
     size_t size = 0;
@@ -124,15 +175,8 @@ static void append_value(struct render *render, const struct json *value, bool i
     case JSON_KIND_TEXT:
         text = json_text(value, &size);
         /* Much may be read where little is written: what has no room is left out. */
-        if (!steps(render, size / STEP_BYTES))
-            break;
-        if (render->escape == TEMPLATE_ESCAPE_HEADER ||
-            (is_raw && render->escape == TEMPLATE_ESCAPE_HTML))
-            buf_append(render->out, text, size);
-        else if (render->escape == TEMPLATE_ESCAPE_HTML)
-            plain_text_append_html(render->out, text, size);
-        else
-            plain_text_append_body(render->out, text, size);
+        if (steps(render, size / STEP_BYTES))
+            append_text(render, text, size, is_raw);
         break;
     case JSON_KIND_INTEGER:
         buf_printf(render->out, "%" PRId64, json_integer_or(value, 0));

@@ -7,9 +7,9 @@
 #include <strings.h>
 #include <sysexits.h>
 
-/* The product's files together, and what they may become: a tree takes some ten times its source,
- * forty at the most. */
-enum { SET_SOURCE_BYTES = 8 * 1024 * 1024, SET_ARENA_BYTES = 512 * 1024 * 1024 };
+/* A tree takes some ten times its source, a hundred where each byte is a line: never more than
+ * this, so that what fails has found no memory. */
+enum { SET_ARENA_BYTES = 128 * TEMPLATE_SET_BYTES };
 
 const struct setting template_settings[] = {
     {"templates", "dir", SETTING_PATH, "", 1, PATH_MAX - 1, HANDBELL_DATA_DIR "/templates",
@@ -43,7 +43,7 @@ struct template_set *template_set_load(const char *directory, const char *overri
         arena_init(&set->arena, SET_ARENA_BYTES);
         arena_init(&load->scratch, SET_ARENA_BYTES);
         load->set = set;
-        load->files = (struct template_files){&set->arena, SET_SOURCE_BYTES};
+        load->files = (struct template_files){&set->arena, TEMPLATE_SET_BYTES};
         is_filled = set_fill(load, directory, overrides, &problem);
         arena_free(&load->scratch);
     }

@@ -14,8 +14,8 @@
  *
  * A tenant's own lie in OVERRIDES/SLUG, in folders and files of the same names: each file stands in
  * the place of the shipped one, each word in the place of the shipped word. `fields` stay the
- * shipped ones, and a folder, file, language or word that has no shipped counterpart is a mistake.
- * What a tenant does not override is shared, not copied.
+ * shipped ones; a folder, file or language that has no shipped counterpart is a mistake, and so is
+ * a word that no template in force names. What a tenant does not override is shared, not copied.
  *
  * A mistake in a tenant's own files stops nobody else. The set is loaded, that tenant has the
  * shipped templates alone (a mixture of old and new might say half of what was meant), and the
@@ -31,7 +31,11 @@
 /* [templates] dir and overrides; ended by a row whose section is NULL. */
 extern const struct setting template_settings[];
 
+/* Past a limit is a mistake. All files of DIRECTORY, and all of a tenant, may also hold only so
+ * many bytes together. */
 enum {
+    TEMPLATE_SET_BYTES = 8 * 1024 * 1024,
+    TEMPLATE_TENANT_BYTES = 1024 * 1024,
     TEMPLATE_KINDS_MAXIMUM = 128,
     TEMPLATE_PARTIALS_MAXIMUM = 128,
     TEMPLATE_LANGUAGES_MAXIMUM = 16,

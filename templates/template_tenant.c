@@ -6,8 +6,9 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* A tenant's files; a tree takes some forty times its source at the most. */
-enum { TENANT_SOURCE_BYTES = 1024 * 1024, TENANT_ARENA_BYTES = 128 * 1024 * 1024 };
+/* A tree takes some ten times its source, a hundred where each byte is a line: never more than
+ * this, so that what fails has found no memory. */
+enum { TENANT_ARENA_BYTES = 128 * TEMPLATE_TENANT_BYTES };
 
 static const char partials_name[] = "partials";
 
@@ -206,7 +207,7 @@ static bool tenant_fill(struct template_load *load, struct template_tenant *tena
                         const char *name, const char *folder, struct error *error)
 {
     struct tenant_reader reader = {
-        .load = load, .tenant = tenant, .files = {&tenant->arena, TENANT_SOURCE_BYTES}};
+        .load = load, .tenant = tenant, .files = {&tenant->arena, TEMPLATE_TENANT_BYTES}};
     if (!is_slug(name))
         return error_set(error, EX_CONFIG,
                          "%s: a tenant's name has 1 to 63 letters, digits, dots, hyphens and "

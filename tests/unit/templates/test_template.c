@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -66,6 +67,47 @@ static void each_escape_makes_its_output_safe(void **state)
     assert_string_equal(fixture->out.data, "<b>'a'\n\nBcc: y&\t{{x}}%s|<b>'a'\n\nBcc: y&\t{{x}}%s");
     assert_true(render(fixture, "A\n{{{x}}}\r\n", context, TEMPLATE_ESCAPE_HEADER));
     assert_string_equal(fixture->out.data, "A <b>'a' Bcc: y & {{x}}%s");
+}
+
+static void a_value_that_begins_a_link_must_be_one(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *source;
+        const char *value;
+        const char *expected;
+    } rows[] = {
+        {"<a href=\"{{x}}\">", "https://example.org/?a=1&b",
+         "<a href=\"https://example.org/?a=1&amp;b\">"},
+        {"<a href=\"{{x}}\">", "HTTP://example.org", "<a href=\"HTTP://example.org\">"},
+        {"<a href=\"{{x}}\">", "mailto:a@example.org", "<a href=\"mailto:a@example.org\">"},
+        {"<a href=\"{{x}}\">", "tel:+441632960123", "<a href=\"tel:+441632960123\">"},
+        {"<a href=\"{{x}}\">", "javascript:alert(1)", "<a href=\"#\">"},
+        {"<a href=\"{{x}}\">", " javascript:alert(1)", "<a href=\"#\">"},
+        {"<a href=\"{{x}}\">", "data:text/html,x", "<a href=\"#\">"},
+        {"<a href=\"{{x}}\">", "//evil.example.org", "<a href=\"#\">"},
+        {"<a href=\"{{x}}\">", "/path", "<a href=\"#\">"},
+        {"<a href=\"{{x}}\">", "http:/", "<a href=\"#\">"},
+        {"<a href=\"{{x}}\">", "", "<a href=\"\">"},
+        {"<a HREF = '{{{x}}}'>", "vbscript:x", "<a HREF = '#'>"},
+        {"<img src=\"{{x}}\">", "file:///etc/passwd", "<img src=\"#\">"},
+        {"<img src=\"{{x}}\">", "cid:logo", "<img src=\"cid:logo\">"},
+        {"<form action=\"{{#x}}{{.}}{{/x}}\">", "javascript:x", "<form action=\"#\">"},
+        {"<a href=\"/u/{{x}}\">", "javascript:x", "<a href=\"/u/javascript:x\">"},
+        {"<a title=\"{{x}}\">", "javascript: x", "<a title=\"javascript: x\">"},
+        {"=\"{{x}}", "a", "=\"a"},
+        {"href\"{{x}}", "a", "href\"a"},
+        {"\"{{x}}", "a", "\"a"},
+        {"{{x}}", "javascript: x", "javascript: x"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char context[100];
+        (void)snprintf(context, sizeof(context), "{\"x\":\"%s\"}", rows[i].value);
+        assert_true(render(fixture, rows[i].source, context, TEMPLATE_ESCAPE_HTML));
+        assert_string_equal(fixture->out.data, rows[i].expected);
+    }
+    assert_true(render(fixture, "href=\"{{x}}", "{\"x\":\"a\"}", TEMPLATE_ESCAPE_TEXT));
+    assert_string_equal(fixture->out.data, "href=\"a");
 }
 
 static void an_empty_text_counts_as_nothing(void **state)
@@ -312,6 +354,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_escape_makes_its_output_safe, fixture_make,
+                                        fixture_free),
+        cmocka_unit_test_setup_teardown(a_value_that_begins_a_link_must_be_one, fixture_make,
                                         fixture_free),
         cmocka_unit_test_setup_teardown(an_empty_text_counts_as_nothing, fixture_make,
                                         fixture_free),
