@@ -1,12 +1,6 @@
 what = {{#change.is_postponed}}Cwrs wedi'i ohirio{{/change.is_postponed}}{{#change.is_on_again}}Cwrs yn mynd rhagddo{{/change.is_on_again}}{{^change.is_postponed}}{{^change.is_on_again}}Newid i'r cwrs{{/change.is_on_again}}{{/change.is_postponed}}
-lead = {{#change.is_postponed}}Mae'r cwrs hwn wedi'i ohirio. Ni fydd yn cael ei gynnal ar y diwrnodau isod. Byddwn yn ysgrifennu atoch pan fydd rhai newydd.{{/change.is_postponed}}{{#change.is_on_again}}Bydd y cwrs hwn yn cael ei gynnal wedi'r cyfan.{{/change.is_on_again}}{{^change.is_postponed}}{{^change.is_on_again}}Mae'r cwrs hwn wedi newid.{{/change.is_on_again}}{{/change.is_postponed}}
-new_title = Teitl newydd
-new_day = Dyddiad newydd
-new_times = Amser newydd
-new_venue = Lleoliad newydd
-new_link = Dolen ar-lein newydd
-added = Sesiwn newydd
-dropped = Sesiwn wedi'i chanslo
+lead = {{#change.is_postponed}}Mae'r cwrs hwn wedi'i ohirio. Ni fydd yn cael ei gynnal ar y dyddiau isod. Byddwn yn ysgrifennu atoch pan fydd rhai newydd.{{/change.is_postponed}}{{#change.is_on_again}}Bydd y cwrs hwn yn cael ei gynnal wedi'r cyfan.{{/change.is_on_again}}{{^change.is_postponed}}{{^change.is_on_again}}Mae'r cwrs hwn wedi newid.{{/change.is_on_again}}{{/change.is_postponed}}
+differences = {{#change.is_title_changed}} Teitl newydd.{{/change.is_title_changed}}{{#change.is_day_changed}} Dyddiad newydd.{{/change.is_day_changed}}{{#change.is_times_changed}} Amser newydd.{{/change.is_times_changed}}{{#change.is_venue_changed}} Lleoliad newydd.{{/change.is_venue_changed}}{{#change.is_link_changed}} Dolen ar-lein newydd.{{/change.is_link_changed}}{{#change.has_added}} Sesiwn newydd.{{/change.has_added}}{{#change.has_dropped}} Sesiwn wedi'i chanslo.{{/change.has_dropped}}
 confirmed = Mae eich lle'n ddiogel. Nid oes angen i chi archebu eto.
 waiting = Rydych yn dal i aros am le.
 requested = Mae eich cais am le yn dal i sefyll.
