@@ -129,8 +129,10 @@ void message_fail(struct message *message, const struct error *error)
 
 static void list_free(struct list *list)
 {
-    while (!list_is_empty(list))
-        message_free(message_first(list));
+    LIST_EACH(link, list)
+    {
+        message_free(LIST_OBJECT(link, struct message, link));
+    }
 }
 
 void message_lists_free(struct message_lists *lists)

@@ -241,12 +241,11 @@ static void flow_sign(struct message_flow *flow)
 
     while ((message = message_lists_first(flow->lists.marked)) != NULL &&
            signing_has_room(&flow->signing)) {
-        if (!message_may_go(flow, message))
-            message_give_back(flow, message);
-        else if (!signing_is_due(&flow->signing, message)) /* its keys are gone since */
+        bool may_go = message_may_go(flow, message);
+        if (may_go && !signing_is_due(&flow->signing, message)) /* its keys are gone since */
             message_enter(message, MESSAGE_OUTGOING);
-        else if (message_write(flow, message) &&
-                 !signing_add(&flow->signing, message, clock_unix_seconds()))
+        else if (!may_go || (message_write(flow, message) &&
+                             !signing_add(&flow->signing, message, clock_unix_seconds())))
             message_give_back(flow, message);
     }
     signing_flush(&flow->signing);
