@@ -156,9 +156,18 @@ def read_verdicts(output):
         yield name, (float(points), set(re.split(r",\s*", rules)))
 
 
+GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+
+
 @pytest.fixture(scope="module")
 def spam(every_mail, tmp_path_factory):
+    """{name: (points, rules)}: of every mail, and of two that are made worse: with the string that
+    exists for this (GTUBE), and with habits of spam."""
     mails = {str(which): raw for which, raw in every_mail.items()}
+    good = next(iter(every_mail.values()))
+    mails["gtube"] = good.replace(b"\r\nHello", b"\r\n" + GTUBE + b"\r\n\r\nHello", 1)
+    shouting = good.replace(b"Subject: ", b"Subject: YOU WON $1,000,000 CASH NOW!!! ", 1)
+    mails["shouts"] = re.sub(rb"(?m)^(Message-ID|Date): .*\r\n", b"", shouting)
     return judge(mails, tmp_path_factory.mktemp("spam"))
 
 
@@ -169,18 +178,9 @@ def test_spamassassin_finds_nothing_of_spam(every_mail, spam, whiches):
         assert points < SPAM_LIMIT, (which, rules)
 
 
-def test_spamassassin_finds_spam(every_mail, tmp_path):
-    """With the string that exists for this (GTUBE), and with habits of spam in one of our mails."""
-    good = next(iter(every_mail.values()))
-    tested = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
-    shouting = good.replace(b"Subject: ", b"Subject: YOU WON $1,000,000 CASH NOW!!! ", 1)
-    shouting = re.sub(rb"(?m)^(Message-ID|Date): .*\r\n", b"", shouting)
-    found = judge(
-        {"gtube": good.replace(b"\r\nHello", b"\r\n" + tested + b"\r\n\r\nHello", 1), "shouts": shouting},
-        tmp_path,
-    )
-    assert found["gtube"][0] > 900
-    assert found["shouts"][0] >= SPAM_LIMIT
+def test_spamassassin_finds_spam(spam):
+    assert spam["gtube"][0] > 900
+    assert spam["shouts"][0] >= SPAM_LIMIT
 
 
 @EACH

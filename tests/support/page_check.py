@@ -63,10 +63,11 @@ class Browser:
     def findings(self, lang):
         """[(rule, where)] of the page as it is looked at now."""
         found = self.driver.execute_script(SCRIPT, {"lang": lang, "width": self.width})
-        return [tuple(finding) for finding in found] + self.tree_findings()
+        return [tuple(finding) for finding in found]
 
     def tree_findings(self):
-        """What a screen reader would be told: no unnamed thing, no table that only lays out."""
+        """What a screen reader would be told, however the page looks: nothing without a name, no
+        table that only lays out."""
         nodes = self.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
         found = []
         for node in nodes:
