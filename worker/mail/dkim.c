@@ -296,7 +296,7 @@ static bool append_signature(struct buf *out, struct letter *letter, const struc
 
 static bool letter_prepare(struct letter *letter, const struct buf *mail, struct error *error)
 {
-    struct parts parts;
+    struct parts parts = {0};
     struct buf body;
     uint8_t digest[CRYPTO_DIGEST_BYTES];
 
