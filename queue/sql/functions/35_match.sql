@@ -35,6 +35,27 @@ begin
           and (k.is_live, k.frequency) is distinct from (may_be_alerted(p, t.basis), p.frequency);
 end $$;
 
+-- A course's categories by their kind; or, where it has a single subject or audience and no more, that.
+create or replace function course_ticks(
+    p_tenant bigint, p_course bigint, out subjects bigint[], out audiences bigint[],
+    out interests bigint[], out single bigint)
+language plpgsql stable as $$
+begin
+    select array_agg(k.category_id) filter (where k.kind = 'subject'),
+           array_agg(k.category_id) filter (where k.kind = 'audience'),
+           array_agg(k.category_id) filter (where k.kind = 'interest')
+        into subjects, audiences, interests
+        from course_category x join category k
+            on k.tenant_id = p_tenant and k.category_id = x.category_id
+        where x.tenant_id = p_tenant and x.course_id = p_course;
+    if interests is null
+       and coalesce(cardinality(subjects), 0) + coalesce(cardinality(audiences), 0) = 1 then
+        single := coalesce(subjects[1], audiences[1]);
+        subjects := null;
+        audiences := null;
+    end if;
+end $$;
+
 -- The people whose ticks meet this course, and who may be told: a shared interest; or a shared subject
 -- (if the course has any) and a shared audience (if it has any), at least one of the two. Each person
 -- once. The tick index alone answers; what excludes single people is small. (The planner knows the
@@ -49,21 +70,10 @@ declare
     v_interests bigint[];
     v_booked bigint[];
     v_excludes_series boolean;
-    v_single bigint; -- the course's only category
+    v_single bigint;
 begin
-    select array_agg(k.category_id) filter (where k.kind = 'subject'),
-           array_agg(k.category_id) filter (where k.kind = 'audience'),
-           array_agg(k.category_id) filter (where k.kind = 'interest')
-        into v_subjects, v_audiences, v_interests
-        from course_category x join category k
-            on k.tenant_id = p_tenant and k.category_id = x.category_id
-        where x.tenant_id = p_tenant and x.course_id = c.course_id;
-    if v_interests is null and coalesce(cardinality(v_subjects), 0)
-                               + coalesce(cardinality(v_audiences), 0) = 1 then
-        v_single := coalesce(v_subjects[1], v_audiences[1]);
-        v_subjects := null;
-        v_audiences := null;
-    end if;
+    select * into v_subjects, v_audiences, v_interests, v_single
+        from course_ticks(p_tenant, c.course_id);
     v_booked := array(
         select b.person_id from booking b where b.tenant_id = p_tenant and b.course_id = c.course_id
             and (holds_a_place(b.status) or b.status in ('attended', 'absent'))
@@ -169,8 +179,7 @@ end $$;
 -- The caller holds the tenant's row, so that fan-outs of one tenant take turns: then what is new can be
 -- inserted plainly, at half the cost of ON CONFLICT (measured).
 create or replace function add_matches(
-    p_tenant bigint, p_course bigint, p_people bigint[], p_due timestamptz[],
-    p_lane smallint, p_expires_after interval)
+    p_tenant bigint, p_course bigint, p_people bigint[], p_due timestamptz[])
 returns integer
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
@@ -181,7 +190,9 @@ declare
     v_waiting bigint[];
     v_before bigint := nextval('handbell.message_block') - 1;
     v_courses bigint[] := array[p_course];
+    k kind;
 begin
+    select * into strict k from kind where kind = 'course_alert';
     -- An array, not a join: PostgreSQL hashes it, whatever it believes of the table's size.
     v_told := array(select m.person_id from match m
                     where m.tenant_id = p_tenant and m.course_id = p_course);
@@ -207,8 +218,8 @@ begin
                v_before + generate_series(1, cardinality(v_fresh));
     insert into message (tenant_id, message_id, person_id, courses, due, expires_at, lane, is_sealed,
                          kind)
-        select p_tenant, v_before + u.n, u.person_id, v_courses, u.due, u.due + p_expires_after,
-               p_lane, false, 'course_alert'
+        select p_tenant, v_before + u.n, u.person_id, v_courses, u.due, u.due + k.expires_after,
+               k.lane, false, k.kind
         from (select unnest(v_fresh) as person_id, unnest(v_due) as due,
                      generate_series(1, cardinality(v_fresh)) as n) u;
     return v_joined + coalesce(cardinality(v_fresh), 0);
@@ -262,7 +273,6 @@ declare
     v_weekly timestamptz := next_digest(p_tenant, 'weekly');
     v_last bigint;
     v_made integer;
-    v_expires_after interval;
     v_limit integer := least(p_limit, 131072);
 begin
     -- Fan-outs of one tenant take turns (add_matches, and two courses of one series).
@@ -298,8 +308,7 @@ begin
             return exists (select from job where tenant_id = p_tenant and state = 'matching');
         end if;
     end if;
-    select expires_after into strict v_expires_after from kind where kind = 'course_alert';
-    v_made := add_matches(p_tenant, c.course_id, v_people, v_due, 5::smallint, v_expires_after);
+    v_made := add_matches(p_tenant, c.course_id, v_people, v_due);
     update job
         set state = case when coalesce(array_length(v_people, 1), 0) < v_limit
                          then 'queued' else 'matching' end,
