@@ -145,6 +145,7 @@ def test_a_real_course_is_shown_without_the_person_s_address(handbell, course, o
         if not part.is_multipart()
     )
     assert address not in whole and done.stderr == ""
+    assert ("List-Id" in mail) == (kind == "course_alert")
     assert owner.execute("select * from message order by message_id").fetchall() == queued
 
 def test_a_person_is_shown_their_own_language(handbell, course):

@@ -67,6 +67,22 @@ def test_a_mail_is_readable_by_everybody(browser, every_mail, pictures, kind, la
         assert not found, (which, found)
 
 
+@pytest.mark.parametrize("language", previews.LANGUAGES)
+@pytest.mark.parametrize("kind", previews.sample_names())
+def test_a_mail_reads_the_same_without_styles_and_pictures(browser, every_mail, kind, language):
+    """Every line is there, in the same order; what was hidden may come in between."""
+    which = previews.of_kind(kind, language)[-1]
+    browser.open(page_of(every_mail[which]), str(which))
+    browser.look(WIDE)
+    styled = browser.lines()
+    browser.drop_styles()
+    bare = " ".join(browser.lines())
+    assert len(styled) > 10
+    for line in styled:
+        _, is_there, bare = bare.partition(line)
+        assert is_there, line
+
+
 GOOD = """<!DOCTYPE html><html lang="en-GB"><head><title>t</title>
 <meta name="viewport" content="width=device-width"></head>
 <body><h1>One</h1><p>Words and a <a href="https://example.org/a">first link</a>.</p>

@@ -18,6 +18,13 @@ ARGUMENTS = (
     "--disable-sync", "--disable-background-networking", "--disable-component-update",
     "--hide-scrollbars", "--allow-file-access-from-files", "--host-resolver-rules=MAP * ~NOTFOUND",
 )  # fmt: skip
+DROP_STYLES = """
+document.querySelectorAll('style').forEach((element) => element.remove());
+document.querySelectorAll('img').forEach((image) => image.replaceWith(image.alt));
+for (const element of document.querySelectorAll('*')) {
+  for (const name of ['style', 'class', 'bgcolor', 'align', 'width']) element.removeAttribute(name);
+}
+"""
 # What a screen reader must be told of by name.
 NAMED_ROLES = ("link", "image", "img", "heading", "button")
 
@@ -64,6 +71,15 @@ class Browser:
         """[(rule, where)] of the page as it is looked at now."""
         found = self.driver.execute_script(SCRIPT, {"lang": lang, "width": self.width})
         return [tuple(finding) for finding in found]
+
+    def lines(self):
+        """What can be read, line by line, as it is looked at now."""
+        text = self.driver.execute_script("return document.body.innerText")
+        return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+    def drop_styles(self):
+        """As a mail program shows the page that knows no style and loads no picture."""
+        self.driver.execute_script(DROP_STYLES)
 
     def tree_findings(self):
         """What a screen reader would be told, however the page looks: nothing without a name, no
