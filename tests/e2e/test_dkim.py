@@ -1,12 +1,15 @@
 """Mails of a worker are signed by every key of their domain: an independent program verifies them."""
 
+import base64
 import re
 import signal
+import struct
 
 import pytest
 
 from tests.support import process
 from tests.support.dkim_keys import DkimKeys
+from tests.support.portal import in_days
 from tests.support.queue_calls import is_quiet
 
 DOMAIN = "westmarch.example.org"
@@ -123,6 +126,33 @@ def test_names_and_titles_that_break_others_are_signed(signer, mail_store, demo,
     wait_until_quiet(worker, owner)
     mails = mail_store.mails()
     assert len(mails) >= len(HOSTILE)
+    for mail in mails:
+        assert keys.verify(mail.content) == BOTH
+
+
+def test_mails_with_logo_and_calendar_entries_are_signed(signer, mail_store, demo, owner, keys):
+    keys.make(DOMAIN, "s1", bits=1024)
+    keys.make(DOMAIN, "e1", "ed25519")
+    logo = base64.b64encode(
+        b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + struct.pack("!II", 120, 40) + b"x" * 40000
+    ).decode()
+    demo.put_tenant(brand={"name": "Westmarch", "colour": "#1d3557", "logo": {
+        "type": "image/png", "base64": logo, "alt": "Westmarch", "width": 120, "height": 40,
+    }})  # fmt: skip
+    worker = signer()
+    demo.put_person("d1", last_name="O\u2019Brien")
+    demo.put_course("c1", sessions=[
+        {"ref": f"s{day}", "starts_at": in_days(day), "ends_at": in_days(day, 15), "venue": "Abbey"}
+        for day in (10, 11, 12)
+    ])  # fmt: skip
+    demo.put_booking("b1", "c1", "d1", status="confirmed")
+    wait_until_quiet(worker, owner)
+    demo.change_course("c1", status="cancelled", cancel_reason="The tutor is ill.")
+    wait_until_quiet(worker, owner)
+    mails = mail_store.mails()
+    assert len(mails) >= 2
+    types = {part.get_content_type() for mail in mails for part in mail.message.walk()}
+    assert {"image/png", "text/calendar"} <= types
     for mail in mails:
         assert keys.verify(mail.content) == BOTH
 
