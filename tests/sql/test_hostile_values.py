@@ -94,6 +94,9 @@ def test_sql_in_any_text_is_inert(school, owner, text):
     assert owner.execute("select set_config('handbell.actor', %s, false)", [text]).fetchone()
     assert school.call("opt_out", text, "alerts", text) == "changed"
     assert school.why(text, text)
+    assert len(school.connection.execute(
+        "select * from handbell.preview_facts(%s, %s, %s, %s)", ["demo", "reminder", text, text]
+    ).fetchall()) == 3  # fmt: skip
     assert school.call("rename_ref", "person", text, text + "3") == "changed"
     assert school.call("merge_people", "jo", text + "3") == "changed"
     assert school.call("remove", "person", text + "2") == "removed"

@@ -17,7 +17,7 @@ CALLS = [
     "resend('demo', 1)", "opt_out('demo', 'x', 'alerts')", "opt_in('demo', 'x', 'alerts')",
     "withdraw('demo', 'x')", "restrict_person('demo', 'x')", "unrestrict_person('demo', 'x')",
     "erase_person('demo', 'x')", "export_person('demo', 'x')", "lift_suppression('demo', 'x')",
-    "why('demo', 'x', 'y')", "changes('demo', 0)",
+    "why('demo', 'x', 'y')", "preview_facts('demo', 'reminder', 'x', 'y')", "changes('demo', 0)",
 ]  # fmt: skip
 VIEWS = ["message_report", "course_report", "job_report", "not_told"]
 WORKER_CALLS = [
@@ -27,7 +27,7 @@ WORKER_CALLS = [
 INSIDE = [
     "store_person(1, 'x', '{}')", "add_job(1, 'course_alert', 1, null, 0)",
     "grant_tenant('portal_demo', 'other')", "set_opt_out(1, 1, 'alerts', 'page', null)",
-    "revoke_job(1, 1)", "add_audit(1, 'x', 'x', '{}')", "record(1, null, '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+    "revoke_job(1, 1)", "note_told(1, 1, '{}')", "people_of_course(1, 1, true)", "add_audit(1, 'x', 'x', '{}')", "record(1, null, '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
 ]  # fmt: skip
 DDL = [
     "create table handbell.mine (a int)", "create function handbell.mine() returns int language sql as 'select 1'",

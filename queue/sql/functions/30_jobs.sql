@@ -260,18 +260,21 @@ declare
 begin
     select * into strict b from booking where tenant_id = p_tenant and booking_id = p_booking;
     update job set state = 'revoked'
-        where tenant_id = p_tenant and course_id = b.course_id and booking_id = p_booking
+        where tenant_id = p_tenant and booking_id = p_booking and course_id = b.course_id
           and state <> 'revoked';
     return revoke_messages(p_tenant, array(
         select x.message_id from job j
             join job_recipient x on x.tenant_id = p_tenant and x.job_id = j.job_id
                 and x.person_id = b.person_id
-            left join rule r on r.kind = j.kind
-            where j.tenant_id = p_tenant and j.course_id = b.course_id
-              and (j.booking_id = p_booking or r.kind is not null and not exists (
-                  select from booking o where o.tenant_id = p_tenant
-                      and o.course_id = b.course_id and o.person_id = b.person_id
-                      and o.booking_id <> p_booking and o.status = any (r.statuses)))
+            where j.tenant_id = p_tenant and j.booking_id = p_booking and j.course_id = b.course_id
+        union all
+        select x.message_id from rule r
+            join job j on j.tenant_id = p_tenant and j.course_id = b.course_id and j.kind = r.kind
+            join job_recipient x on x.tenant_id = p_tenant and x.job_id = j.job_id
+                and x.person_id = b.person_id
+            where not exists (select from booking o where o.tenant_id = p_tenant
+                and o.course_id = b.course_id and o.person_id = b.person_id
+                and o.booking_id <> p_booking and o.status = any (r.statuses))
     ), p_reason);
 end $$;
 

@@ -114,21 +114,22 @@ end $$;
 -- confirmation or the joining instructions, within the last twelve hours.
 create or replace function rule_people(p_tenant bigint, c course, r rule) returns bigint[]
 language sql stable security definer set search_path = handbell, pg_temp as $$
+    with fresh as (
+        select x.person_id from job j
+        join job_recipient x on x.tenant_id = p_tenant and x.job_id = j.job_id
+        where not r.tells_late and j.tenant_id = p_tenant and j.course_id = c.course_id
+          and j.kind in ('booking_confirmed', 'joining_instructions')
+          and (exists (select from message m where m.tenant_id = p_tenant
+                       and m.message_id = x.message_id
+                       and m.created_at > now() - interval '12 hours')
+               or exists (select from message_record m where m.tenant_id = p_tenant
+                          and m.message_id = x.message_id and m.state <> 'skipped'
+                          and m.created_at > now() - interval '12 hours'))
+    )
     select array(
         select b.person_id from booking b
         where b.tenant_id = p_tenant and b.course_id = c.course_id and b.status = any (r.statuses)
-          and (r.tells_late or not exists (
-              select from job j
-              join job_recipient x on x.tenant_id = p_tenant and x.job_id = j.job_id
-                  and x.person_id = b.person_id
-              where j.tenant_id = p_tenant and j.course_id = c.course_id
-                and j.kind in ('booking_confirmed', 'joining_instructions')
-                and (exists (select from message m where m.tenant_id = p_tenant
-                             and m.message_id = x.message_id
-                             and m.created_at > now() - interval '12 hours')
-                     or exists (select from message_record m where m.tenant_id = p_tenant
-                                and m.message_id = x.message_id and m.state <> 'skipped'
-                                and m.created_at > now() - interval '12 hours')))))
+          and b.person_id not in (select f.person_id from fresh f))
 $$;
 
 -- Fires one rule that is due: one job, to the people of the bookings as they are by then. Returns how

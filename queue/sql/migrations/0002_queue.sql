@@ -67,6 +67,7 @@ create table job (
     foreign key (tenant_id) references tenant
 );
 create index job_course on job (tenant_id, course_id, kind);
+create index job_booking on job (tenant_id, booking_id) where booking_id is not null;
 create index job_matching on job (tenant_id, job_id) where state = 'matching';
 create index job_created on job (tenant_id, created_at);
 create index job_held on job (tenant_id, job_id) where state = 'held';
