@@ -269,7 +269,8 @@ begin
             where j.tenant_id = p_tenant and j.booking_id = p_booking and j.course_id = b.course_id
         union all
         select x.message_id from rule r
-            join job j on j.tenant_id = p_tenant and j.course_id = b.course_id and j.kind = r.kind
+            cross join lateral (select y.job_id from job y where y.tenant_id = p_tenant
+                and y.course_id = b.course_id and y.kind = r.kind offset 0) j -- see look_at
             join job_recipient x on x.tenant_id = p_tenant and x.job_id = j.job_id
                 and x.person_id = b.person_id
             where not exists (select from booking o where o.tenant_id = p_tenant
