@@ -2,9 +2,10 @@
  * database; what fills it is any JSON value.
  *
  * The language is the Mustache specification's core (variables, sections, inverted sections,
- * comments, partials, delimiters) and its inheritance (parents and blocks); no lambdas. One tag is
- * ours: {{words.NAME}} stands for what the mail's language says there (template_words.h). To lines
- * it is a variable: never alone in one, so that the line's end stays. */
+ * comments, partials, delimiters) and its inheritance (parents and blocks; what fills a block may
+ * hold blocks in turn, which the same tags fill); no lambdas. One tag is ours: {{words.NAME}}
+ * stands for what the mail's language says there (template_words.h). To lines it is a variable:
+ * never alone in one, so that the line's end stays. */
 #ifndef HANDBELL_TEMPLATES_TEMPLATE_H
 #define HANDBELL_TEMPLATES_TEMPLATE_H
 

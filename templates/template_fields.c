@@ -301,6 +301,7 @@ static bool check_block(struct check *check, const struct template_node *node,
             if (child->kind == TEMPLATE_BLOCK && is_same_name(child, node)) {
                 content = child;
                 inner.name = at->name;
+                break;
             }
         }
     }
