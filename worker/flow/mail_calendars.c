@@ -19,7 +19,7 @@ enum {
 struct kind_row {
     const char *kind;
     enum mail_calendar_method method;
-    bool cancels_gone;    /* also takes out the sessions that the course no longer has */
+    bool cancels_gone;    /* also takes out what the course no longer has and the recipient may */
     bool needs_confirmed; /* the booking holds a place; who waits for one has no entry */
 };
 
@@ -27,8 +27,8 @@ static const struct kind_row kind_rows[] = {
     {"booking_confirmed", MAIL_CALENDAR_REQUEST, false, true},
     {"joining_instructions", MAIL_CALENDAR_REQUEST, false, true},
     {"course_changed", MAIL_CALENDAR_REQUEST, true, true},
-    {"course_cancelled", MAIL_CALENDAR_CANCEL, false, true},
-    {"booking_cancelled", MAIL_CALENDAR_CANCEL, false, false},
+    {"course_cancelled", MAIL_CALENDAR_CANCEL, true, true},
+    {"booking_cancelled", MAIL_CALENDAR_CANCEL, true, false},
 };
 
 /* What all entries of a mail share. */
@@ -199,11 +199,38 @@ static bool entry_add(const struct making *making, const struct json *session,
     return true;
 }
 
-static bool entries_add(const struct making *making, const char *list,
-                        enum mail_calendar_method method)
+/* Whether the recipient may still have an entry of a session that the course no longer has. A
+ * notice of a change says what they knew. Otherwise any that is to come: the notice of its going
+ * may have been overtaken by this mail. */
+static bool is_gone_known(const struct making *making, const struct json *session)
 {
-    const struct json *sessions = json_find(making->course, list);
-    const struct json *views = json_find(making->view, list);
+    const struct json *known = json_find(json_find(making->input->data, "change"), "sessions");
+    int64_t key = json_find_integer(session, "key", 0);
+    if (json_kind_of(known) != JSON_KIND_ARRAY)
+        return json_find_integer(session, "starts_unix", 0) > making->input->now_unix_s;
+    for (size_t i = 0; i < json_array_count(known); i++)
+        if (json_find_integer(json_array_at(known, i), "key", 0) == key)
+            return true;
+    return false;
+}
+
+static bool gone_add(const struct making *making)
+{
+    const struct json *sessions = json_find(making->course, "gone_sessions");
+    size_t count = json_array_count(sessions);
+    bool has_memory = true;
+    for (size_t i = 0; i < count && has_memory; i++) {
+        const struct json *session = json_array_at(sessions, i);
+        if (is_gone_known(making, session))
+            has_memory = entry_add(making, session, NULL, MAIL_CALENDAR_CANCEL);
+    }
+    return has_memory;
+}
+
+static bool sessions_add(const struct making *making, enum mail_calendar_method method)
+{
+    const struct json *sessions = json_find(making->course, "sessions");
+    const struct json *views = json_find(making->view, "sessions");
     size_t count = json_array_count(sessions);
     bool has_memory = true;
     for (size_t i = 0; i < count && i < MAIL_CONTEXT_SESSIONS_MAXIMUM && has_memory; i++)
@@ -244,9 +271,8 @@ bool mail_calendars_write(struct mail_calendars *calendars,
         .left_out_before = calendars->left_out,
         .is_described = json_array_count(json_find(course, "sessions")) <= MAIL_CALENDARS_DESCRIBED,
     };
-    bool has_memory =
-        calendars->maker != NULL && entries_add(&making, "sessions", row->method) &&
-        (!row->cancels_gone || entries_add(&making, "gone_sessions", MAIL_CALENDAR_CANCEL));
+    bool has_memory = calendars->maker != NULL && sessions_add(&making, row->method) &&
+                      (!row->cancels_gone || gone_add(&making));
     texts_set(calendars);
     return has_memory;
 }

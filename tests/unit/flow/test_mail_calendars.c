@@ -126,8 +126,8 @@ static void each_kind_asks_or_cancels_as_the_table_says(void **state)
         {"booking_confirmed", 2, MAIL_CALENDAR_REQUEST, MAIL_CALENDAR_REQUEST},
         {"joining_instructions", 2, MAIL_CALENDAR_REQUEST, MAIL_CALENDAR_REQUEST},
         {"course_changed", 3, MAIL_CALENDAR_REQUEST, MAIL_CALENDAR_CANCEL},
-        {"course_cancelled", 2, MAIL_CALENDAR_CANCEL, MAIL_CALENDAR_CANCEL},
-        {"booking_cancelled", 2, MAIL_CALENDAR_CANCEL, MAIL_CALENDAR_CANCEL},
+        {"course_cancelled", 3, MAIL_CALENDAR_CANCEL, MAIL_CALENDAR_CANCEL},
+        {"booking_cancelled", 3, MAIL_CALENDAR_CANCEL, MAIL_CALENDAR_CANCEL},
         {"reminder", 0, 0, 0},
         {"course_alert", 0, 0, 0},
         {"booking_requested", 0, 0, 0},
@@ -174,7 +174,7 @@ static void only_who_has_a_place_gets_entries(void **state)
          "{\"status\":\"confirmed\",\"delegate_name\":\"Jo Smith\"}", 0},
         {"booking_confirmed", ann, "null",
          "{\"status\":\"confirmed\",\"delegate_name\":\"Ann Lee\"}", 2},
-        {"booking_cancelled", ann, "null", "{\"status\":\"cancelled\"}", 2},
+        {"booking_cancelled", ann, "null", "{\"status\":\"cancelled\"}", 3},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal(
@@ -231,6 +231,27 @@ static void a_cancellation_names_the_same_entries(void **state)
     (void)write_entries(desk, "course_changed", ann, "null", confirmed);
     assert_has(entry_at(desk, 2), "UID:hb.42.77.2@portal.example.org\r\n");
     assert_has(entry_at(desk, 2), "STATUS:CANCELLED\r\n");
+}
+
+/* A notice of a change takes out what its reader knew; any other mail what is still to come. */
+static void a_session_that_went_is_taken_out_where_it_may_still_be(void **state)
+{
+    struct desk *desk = *state;
+    static const char past[] =
+        "{\"id\":77,\"title\":\"T\",\"sessions\":[],\"gone_sessions\":["
+        "{\"key\":1,\"starts_unix\":1799999999},{\"key\":2,\"starts_unix\":1805880600},"
+        "{\"key\":3,\"starts_unix\":1805967000}]}";
+    static const char knew[] = "{\"status\":\"confirmed\"},\"change\":{\"sessions\":[{\"key\":1},{"
+                               "\"key\":3},{\"key\":4}]}";
+    batch_free(desk->batch);
+    desk->batch = batch_of(tenant_text, past);
+    assert_int_equal(write_entries(desk, "course_cancelled", ann, "null", confirmed), 2);
+    assert_has(entry_at(desk, 0), "UID:hb.42.77.2@");
+    assert_has(entry_at(desk, 1), "UID:hb.42.77.3@");
+    assert_int_equal(write_entries(desk, "course_changed", ann, "null", knew), 2);
+    assert_has(entry_at(desk, 0), "UID:hb.42.77.1@");
+    assert_has(entry_at(desk, 1), "UID:hb.42.77.3@");
+    assert_int_equal(write_entries(desk, "joining_instructions", ann, "null", confirmed), 0);
 }
 
 static void what_no_entry_can_be_made_of_costs_the_entry_alone(void **state)
@@ -294,6 +315,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(ones_own_link_stands_in_the_place_of_the_sessions, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_cancellation_names_the_same_entries, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_session_that_went_is_taken_out_where_it_may_still_be,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_no_entry_can_be_made_of_costs_the_entry_alone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_long_course_is_not_described_in_every_entry, set_up,
