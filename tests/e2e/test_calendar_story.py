@@ -110,3 +110,14 @@ def test_a_course_put_off_leaves_the_calendar_and_comes_back_with_its_new_day(se
     assert read(client, service.store.wait_for(3)[2]) == 2
     assert starts(client) == [moment(47), moment(75)]
     assert client.ignored == 0
+
+
+def test_a_session_dropped_together_with_the_course_leaves_no_entry(service):
+    client = CalendarClient()
+    service.demo.put_person("p1")
+    put_course(service, session("a", 40), session("b", 47))
+    service.demo.put_booking("b1", "c1", "p1", status="confirmed")
+    read(client, service.store.wait_for(1)[0])
+    service.demo.change_course("c1", status="cancelled", sessions=[session("a", 40)])
+    assert read(client, service.store.wait_for(2)[1]) == 2
+    assert starts(client) == []
