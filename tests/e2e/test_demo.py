@@ -93,6 +93,8 @@ def check_story(text, mails):
     assert re.search(r"Sorrel Quenby +has opted out of alerts", text)
     assert re.search(r"Sorrel Quenby +has a place; opted out of alerts", text)
     assert "booked for Dervla Oxenholme" in text
+    assert re.search(r"Bryony Ravensdale +Course changed: Phonics that sticks", text)
+    assert re.search(r"Fenella Hollinshead +Reminder", text)
     assert re.search(r"alert +\d+ +\d+", text), "handbell status says nothing"
     assert len(mails) > 50
 

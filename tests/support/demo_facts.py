@@ -237,3 +237,13 @@ OPTS_OUT = "p19"
 # Published last, after somebody who would have been told of it has opted out.
 LATE_COURSE = "makaton"
 CANCELLED_COURSE = "autism"
+CHANGED_COURSE = "phonics"
+REMINDED = ["p06", "p14"]
+
+
+def reminded_course():
+    """Facts of a course that starts a few seconds later than in a day."""
+    soon = datetime.datetime.now(LONDON) + datetime.timedelta(days=1, seconds=8)
+    facts = course("First aid for the whole staff", "The yearly refresher.", "", **VENUE,
+                   starts_at=soon.isoformat(), rules={"joining_instructions_days": None})  # fmt: skip
+    return {**facts, "status": "published"}

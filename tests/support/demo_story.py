@@ -102,6 +102,13 @@ class Story:
                            40, "the alerts have settled", 0.1)  # fmt: skip
         return self.wait()
 
+    def wait_for_rules(self):
+        """Until what is due within half a minute has fired."""
+        statement = "select not exists (select from handbell.course_rule where job_id is null and due < %s)"
+        soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=30)
+        process.wait_until(lambda: self.demo.owner.execute(statement, [soon]).fetchone()[0],
+                           40, "the rules that are due have fired", 0.1)  # fmt: skip
+
     def publish(self, courses):
         with self.portal.connection.transaction():
             for course in courses:
@@ -174,12 +181,8 @@ def tell_bookings(story):
             for person in people:
                 booked_by = demo_facts.BOOKED_BY.get(person)
                 facts = {"booked_by": booked_by} if booked_by else {}
-                story.portal.put_booking(f"{course} {person}", course, person, **facts)
-                story.portal.change_booking(f"{course} {person}", status=status)
-    statement = "select not exists (select from handbell.course_rule where job_id is null and due < %s)"
-    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=30)
-    process.wait_until(lambda: story.demo.owner.execute(statement, [soon]).fetchone()[0],
-                       40, "the joining instructions are due", 0.1)  # fmt: skip
+                story.portal.put_booking(f"{course} {person}", course, person, status=status, **facts)
+    story.wait_for_rules()
     story.tell_mails(story.wait())
     say()
     say(f"\"{story.title('phonics')}\" starts in seven days: its rule fired just now. \""
@@ -223,9 +226,29 @@ def tell_cancellation(story):
     return mails
 
 
+def tell_change(story):
+    course = demo_facts.CHANGED_COURSE
+    say_title(f'5. "{story.title(course)}" moves to another room, then to another day as well')
+    with story.portal.connection.transaction():
+        story.portal.change_course(course, venue="Westmarch Professional Centre, Hall")
+        story.portal.change_course(course, **demo_facts.day(14, "09:30", "12:30"))
+    story.tell_mails(story.wait())
+    say()
+    say("Two changes, one mail each: it shows old and new, and updates the entry in their calendar.")
+
+
+def tell_reminder(story):
+    say_title("6. A course starts in a day: those who booked it long ago are reminded")
+    story.portal.put_course("firstaid", **demo_facts.reminded_course())
+    for person in demo_facts.REMINDED:
+        story.portal.put_booking(f"firstaid {person}", "firstaid", person, status="confirmed", quiet=True)
+    story.wait_for_rules()
+    story.tell_mails(story.wait())
+
+
 def tell_why(story):
     person, course = demo_facts.OPTS_OUT, demo_facts.LATE_COURSE
-    say_title(f'5. handbell why: {story.name(person)} and "{story.title(course)}"')
+    say_title(f'7. handbell why: {story.name(person)} and "{story.title(course)}"')
     for condition, (holds, detail) in story.portal.why(course, person).items():
         mark = "yes" if holds else "-  " if condition in DETAILS else "NO "
         print(f"  {mark}  {condition}{f'  ({detail})' if detail else ''}", flush=True)
@@ -233,7 +256,7 @@ def tell_why(story):
 
 def tell_ending(story, alerts, cancellations):
     demo = story.demo
-    say_title("6. handbell status")
+    say_title("8. handbell status")
     status = demo.programs.run_with(demo.worker, "status")
     print(textwrap.indent(status.stdout.rstrip(), "  "), flush=True)
     say_title("See for yourself")
@@ -260,5 +283,7 @@ def tell(demo):
     tell_bookings(story)
     tell_opt_out(story, alerts)
     cancellations = tell_cancellation(story)
+    tell_change(story)
+    tell_reminder(story)
     tell_why(story)
     tell_ending(story, alerts, cancellations)
