@@ -118,39 +118,6 @@ NEUTRALISED = {
 TYPED = {name: (text, text) for name, text in HARD.items()} | NEUTRALISED
 
 
-def put_everywhere(text):
-    """A change of the samples: whatever people type into one line becomes `text`."""
-
-    def change_course(course):
-        course["title"] = text
-        for session in course["sessions"]:
-            session["venue"] = text
-        for resource in course["resources"]:
-            resource["name"] = text
-
-    def change(name, contents):
-        if name == "shared":
-            for tenant in contents["tenants"].values():
-                tenant |= {"name": text, "from_name": text}
-            for person in contents["people"].values():
-                person["display_name"] = text
-            for course in contents["courses"]:
-                change_course(course)
-            for category in contents["categories"].values():
-                category["name"] = text
-            return
-        for sample in contents["samples"].values():
-            message = sample["message"]
-            if (message.get("booking") or {}).get("delegate_name"):
-                message["booking"]["delegate_name"] = text
-            if (message.get("roles") or {}).get("booked_for"):
-                message["roles"]["booked_for"] = [text]
-            if "establishment" in message:
-                message["establishment"]["name"] = text
-
-    return change
-
-
 class Page(html.parser.HTMLParser):
     def __init__(self, page):
         super().__init__()
@@ -172,7 +139,7 @@ def squeezed(text):
 @pytest.mark.parametrize("name", TYPED)
 def test_a_hard_name_is_right_in_every_header_and_part(tmp_path, name):
     typed, shown = TYPED[name]
-    folder = previews.change_samples(tmp_path / "templates", put_everywhere(typed))
+    folder = previews.change_samples(tmp_path / "templates", previews.put_everywhere(typed))
     language = previews.LANGUAGES[len(name) % 2]
     whiches = [
         Which(kind, sample, language)

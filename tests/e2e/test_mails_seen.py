@@ -83,6 +83,20 @@ def test_a_mail_reads_the_same_without_styles_and_pictures(browser, every_mail, 
         assert is_there, line
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "ab-cd " * 50, "李" * 100])
+def test_a_long_name_makes_no_page_wide(browser, tmp_path, name):
+    folder = previews.change_samples(tmp_path / "templates", previews.put_everywhere(name.strip()))
+    whiches = [
+        previews.Which(kind, samples[0], "en-GB")
+        for kind, samples in previews.sample_names().items()
+    ]
+    mails = previews.show_all(whiches, templates=folder)
+    for which in whiches:
+        browser.open(page_of(mails[which]), str(which))
+        browser.look(NARROWEST)
+        assert browser.findings("en-GB") == [], which
+
+
 GOOD = """<!DOCTYPE html><html lang="en-GB"><head><title>t</title>
 <meta name="viewport" content="width=device-width"></head>
 <body><h1>One</h1><p>Words and a <a href="https://example.org/a">first link</a>.</p>

@@ -154,3 +154,36 @@ def change_samples(folder, change):
             json.dumps(contents, ensure_ascii=False), encoding="utf-8"
         )
     return folder
+
+
+def put_everywhere(text):
+    """A change of the samples: whatever people type into one line becomes `text`."""
+
+    def change_course(course):
+        course["title"] = text
+        for session in course["sessions"]:
+            session["venue"] = text
+        for resource in course["resources"]:
+            resource["name"] = text
+
+    def change(name, contents):
+        if name == "shared":
+            for tenant in contents["tenants"].values():
+                tenant |= {"name": text, "from_name": text}
+            for person in contents["people"].values():
+                person["display_name"] = text
+            for course in contents["courses"]:
+                change_course(course)
+            for category in contents["categories"].values():
+                category["name"] = text
+            return
+        for sample in contents["samples"].values():
+            message = sample["message"]
+            if (message.get("booking") or {}).get("delegate_name"):
+                message["booking"]["delegate_name"] = text
+            if (message.get("roles") or {}).get("booked_for"):
+                message["roles"]["booked_for"] = [text]
+            if "establishment" in message:
+                message["establishment"]["name"] = text
+
+    return change
