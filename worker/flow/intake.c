@@ -192,7 +192,9 @@ static void on_claimed(void *context, const struct pg_result *result,
         struct intake_row *row = &intake->rows[i];
         if (row->tenant_id == claim->tenant_id && row->lane == claim->lane) {
             row->is_exhausted = claimed->message_count < claim->limit;
-            row->from = row->is_exhausted ? (struct queue_place){0} : claimed->last;
+            row->from = claimed->last;
+            if (row->is_exhausted)
+                row->from = (struct queue_place){0};
         }
     }
     free(claim);
