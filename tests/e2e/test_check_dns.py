@@ -284,6 +284,17 @@ def test_without_a_network_it_says_so_and_ends(check, keys, names):
     assert len(records_of(answer)) == 4
 
 
+def test_many_domains_without_a_network_end_soon(check, keys, names):
+    names.is_silent = True
+    for number in range(30):
+        keys.make(f"d{number}.example.org", "s1", "ed25519")
+    started = time.monotonic()
+    status, found, answer = check()
+    assert status == UNKNOWN and 3 < time.monotonic() - started < 10
+    assert len(set(names.asked)) == 3  # two of the tenant's domain, one of a domain with one key
+    assert len(answer["domains"]) == 31 and len(records_of(answer)) >= 30
+
+
 def test_without_a_database_the_keys_are_checked_still(check, keys, publish):
     keys.make("other.example.org", "s1")
     publish()

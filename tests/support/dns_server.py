@@ -36,11 +36,8 @@ class DnsServer:
     def __init__(self):
         self.texts = {}
         self.asked = []
+        self.is_silent = False
         self.stopping = threading.Event()
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
-        self.udp.settimeout(0.1)
-        self.port = self.udp.getsockname()[1]
         outer = self
 
         class Tcp(socketserver.BaseRequestHandler):
@@ -48,8 +45,12 @@ class DnsServer:
                 outer._serve_tcp(self.request)
 
         socketserver.ThreadingTCPServer.allow_reuse_address = True
-        self.tcp = socketserver.ThreadingTCPServer(("127.0.0.1", self.port), Tcp)
+        self.tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tcp)
         self.tcp.daemon_threads = True
+        self.port = self.tcp.server_address[1]
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", self.port))
+        self.udp.settimeout(0.1)
         self.threads = [
             threading.Thread(target=self._serve_udp, daemon=True),
             threading.Thread(target=self.tcp.serve_forever, daemon=True),
@@ -105,7 +106,7 @@ class DnsServer:
         self.asked.append(name)
         texts = self.texts.get(name)
         answer = dns.message.make_response(question)
-        if texts == SILENT or (texts == TRUNCATED_SILENT and is_tcp):
+        if self.is_silent or texts == SILENT or (texts == TRUNCATED_SILENT and is_tcp):
             return None
         if texts == RUBBISH:
             return wire[:2] + b"\x81\x80" + b"\xff" * 40

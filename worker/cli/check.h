@@ -13,8 +13,10 @@
 #include <stdbool.h>
 
 enum {
-    /* After so many questions in a row without an answer no more are asked: there is no network. */
+    /* After so many questions in a row without an answer no more are asked of a domain, and after
+     * so many such domains of none: there is no network, and a check must end. */
     CHECK_UNANSWERED_MOST = 2,
+    CHECK_SILENT_DOMAINS_MOST = 2,
     /* Domains looked at, so that a check ends. */
     CHECK_DOMAINS_MOST = 1000,
 };
@@ -28,7 +30,10 @@ struct check {
     struct public_suffix *suffixes;
     struct dkim_keys *keys;
     bool is_offline;
+    unsigned asked; /* of the domain at hand */
+    unsigned answered;
     unsigned unanswered_in_row;
+    unsigned silent_domains_in_row;
     struct json *domains;  /* done */
     struct json *findings; /* of the domain at hand */
     struct json *records;  /* to be published for it */

@@ -20,12 +20,16 @@ void check_begin_domain(struct check *check)
     check->findings = json_new_array();
     check->records = json_new_array();
     check->unanswered_in_row = 0;
+    check->asked = 0;
+    check->answered = 0;
 }
 
 void check_end_domain(struct check *check, const char *domain, struct json *tenants)
 {
     struct json *object = json_new_object();
     bool is_whole = object != NULL && set_text(object, "domain", domain);
+    if (check->asked > 0)
+        check->silent_domains_in_row = check->answered == 0 ? check->silent_domains_in_row + 1 : 0;
     is_whole = is_whole && json_set(object, "tenants", tenants != NULL ? json_hold(tenants) : NULL);
     is_whole = is_whole && json_set(object, "findings", json_hold(check->findings));
     is_whole = is_whole && json_set(object, "records", json_hold(check->records));
@@ -82,12 +86,15 @@ bool check_ask(struct check *check, const char *what, const char *name, struct d
         check_find(check, what, name, CHECK_NOTE, "not asked (--offline)");
         return false;
     }
-    if (check->unanswered_in_row >= CHECK_UNANSWERED_MOST) {
+    if (check->unanswered_in_row >= CHECK_UNANSWERED_MOST ||
+        check->silent_domains_in_row >= CHECK_SILENT_DOMAINS_MOST) {
         check_find(check, what, name, CHECK_UNKNOWN, "not asked: the DNS does not answer");
         return false;
     }
     dns_query_txt(&check->dns, name, texts);
+    check->asked++;
     if (texts->kind == DNS_FOUND || texts->kind == DNS_NONE) {
+        check->answered++;
         check->unanswered_in_row = 0;
         return true;
     }

@@ -92,7 +92,8 @@ static void on_registered(void *context)
         worker->phase == WORKER_STARTING ? "worker_started" : "database_found_again",
         log_text("owner", worker->state.owner), log_text("version", HANDBELL_VERSION),
         log_int("in_memory", worker->equipment->options.in_memory),
-        log_int("connections", worker->equipment->relay_connections));
+        log_int("connections", worker->equipment->relay_connections),
+        log_int("dkim_domains", (int64_t)dkim_keys_count(worker->equipment->dkim_keys)));
     if (worker->phase == WORKER_STARTING)
         service_notify_ready();
     worker->phase = WORKER_RUNNING;
@@ -308,7 +309,8 @@ static void on_reload(struct worker *worker)
     service_notify_reloading();
     if (worker_reload(worker, &error))
         LOG(LOG_LEVEL_INFO, "settings_reloaded",
-            log_int("connections", worker->equipment->relay_connections));
+            log_int("connections", worker->equipment->relay_connections),
+            log_int("dkim_domains", (int64_t)dkim_keys_count(worker->equipment->dkim_keys)));
     else
         LOG(LOG_LEVEL_ERROR, "reload_failed", log_text("kept", "the settings before"),
             log_text("reason", error.text));
