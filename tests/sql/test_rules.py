@@ -30,10 +30,10 @@ def course(demo):
 
 
 def dues(owner, ref="c"):
-    """{kind: (when it is due, job)} of a course's rules."""
+    """{kind: (when it is due, job)} of a course's rules; None: at no time."""
     rows = owner.execute(
-        "select r.kind, r.due, r.job_id from course_rule r join course c using (tenant_id, course_id)"
-        " where c.ref = %s", [ref]
+        "select r.kind, nullif(r.due, 'infinity'), r.job_id"
+        " from course_rule r join course c using (tenant_id, course_id) where c.ref = %s", [ref]
     ).fetchall()  # fmt: skip
     return {kind: (due, job) for kind, due, job in rows}
 
@@ -165,6 +165,75 @@ def test_of_two_rules_for_one_hour_the_fuller_mail_goes(course, owner, worker, t
     assert told(owner, "joining_instructions") == ["p"] and told(owner) == []
 
 
+@pytest.mark.parametrize("status", ["postponed", "draft", "cancelled"])
+def test_what_was_owed_while_a_course_was_not_on_is_told_when_it_is_on_again(
+    course, owner, worker, tenant, status
+):
+    """Its time passes meanwhile. The joining instructions go then; a reminder would only say again when."""
+    course.change_course("c", status=status)
+    assert owner.execute("select count(*) from course_rule where due < 'infinity'").fetchone() == (0,)
+    fire(worker, tenant)
+    owner.execute("update course set starts_at = now() + interval '20 hours', ends_at = null")
+    course.change_course("c", status="published")
+    fire(worker, tenant)
+    assert told(owner, "joining_instructions") == ["p"] and told(owner) == []
+    fire(worker, tenant)
+    assert told(owner, "joining_instructions") == ["p"]
+
+
+@pytest.mark.parametrize("status", ["postponed", "draft", "cancelled"])
+def test_what_was_told_before_a_course_was_not_on_is_not_told_again(
+    course, owner, worker, tenant, status
+):
+    owner.execute(
+        "update course_rule r set due = rule_due(c.tenant_id, c, k) from course c, rule k"
+        " where c.tenant_id = r.tenant_id and c.course_id = r.course_id and k.kind = r.kind"
+    )
+    owner.execute("update course_rule set due = now() where kind = 'joining_instructions'")
+    fire(worker, tenant)
+    owner.execute(
+        "update course_rule r set due = rule_due(c.tenant_id, c, k) from course c, rule k"
+        " where c.tenant_id = r.tenant_id and c.course_id = r.course_id and k.kind = r.kind"
+    )
+    assert send(worker, tenant, owner) == ["joining_instructions"]
+    course.change_course("c", status=status)
+    course.change_course("c", status="published")
+    fire(worker, tenant)
+    assert "joining_instructions" not in send(worker, tenant, owner)
+
+
+def test_who_was_passed_over_while_the_course_was_put_off_is_told_when_it_is_on(
+    course, owner, worker, tenant
+):
+    """q's mail was claimed when the course was put off; r's place was confirmed meanwhile."""
+    for person in ("q", "r"):
+        course.put_person(person)
+    course.put_booking("bq", "c", "q", status="confirmed", quiet=True)
+    make_due(owner, "joining_instructions")
+    fire(worker, tenant)
+    claimed = worker.claim(tenant, SERVICE_LANE)
+    course.change_course("c", status="postponed")
+    assert {row[0] for row in worker.mark(tenant, claimed).values()} == {"superseded"}
+    course.put_booking("br", "c", "r", status="confirmed", quiet=False)
+    assert told(owner, "joining_instructions") == []
+    course.change_course("c", status="published")
+    assert told(owner, "joining_instructions") == ["p", "q", "r"]
+
+
+def test_a_date_first_known_within_its_days_tells_those_who_had_booked_without_one(
+    demo, owner, worker, tenant
+):
+    demo.put_person("p")
+    demo.put_course("c", sessions=[])
+    demo.put_booking("b", "c", "p", status="confirmed", quiet=True)
+    fire(worker, tenant)
+    assert told(owner, "joining_instructions") == []
+    demo.change_course("c", starts_at=in_days(3))
+    fire(worker, tenant)
+    assert told(owner, "joining_instructions") == ["p"]
+    assert dues(owner)["reminder"][1] is None
+
+
 def test_a_course_that_moves_is_reminded_of_again_for_its_new_date(course, owner, worker, tenant):
     make_due(owner)
     fire(worker, tenant)
@@ -244,7 +313,8 @@ def test_a_course_that_is_not_on_reminds_nobody(course, owner, worker, tenant, s
     claimed = worker.claim(tenant, SERVICE_LANE)
     course.change_course("c", status=status)
     assert all(row[0] != "go" for row in worker.mark(tenant, claimed).values())
-    assert not {"reminder"} & set(dues(owner)) or dues(owner)["reminder"][1] is not None
+    due, job = dues(owner)["reminder"]
+    assert due is None or job is not None
 
 
 def test_a_place_given_up_takes_the_reminder_back(course, owner, worker, tenant):

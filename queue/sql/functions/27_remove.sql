@@ -106,6 +106,7 @@ begin
     perform revoke_course_mail(p_tenant, c.course_id, 'removed');
     delete from course_session where tenant_id = p_tenant and course_id = c.course_id;
     delete from course_session_gone where tenant_id = p_tenant and course_id = c.course_id;
+    delete from course_rule where tenant_id = p_tenant and course_id = c.course_id;
     delete from course_told where tenant_id = p_tenant and course_id = c.course_id;
     c := jsonb_populate_record(null::course, jsonb_build_object(
         'tenant_id', p_tenant, 'course_id', c.course_id, 'is_full', false, 'is_private', true,

@@ -214,7 +214,11 @@ language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
     v_jobs bigint[];
 begin
-    delete from course_rule where tenant_id = p_tenant and course_id = p_course;
+    -- Should the course be on again, what has fired is not told anew, and what has not is owed.
+    update course_rule
+        set job_id = case when job_id is not null then 0 end,
+            due = case when job_id is null then 'infinity' else due end
+        where tenant_id = p_tenant and course_id = p_course;
     if drop_waiting_matches(p_tenant, p_course) > 0 then
         perform match_series_again(p_tenant, p_course);
     end if;

@@ -80,6 +80,9 @@ begin
     end if;
     perform schedule_rules(p_tenant, p_course,
         p_old_status is not null and p_changed && array['sessions']);
+    if p_old_status <> 'published' and c.status = 'published' then
+        perform tell_missed(p_tenant, c);
+    end if;
     if takes_alerts(c, now())
        and (p_old_status is distinct from c.status
             or p_changed && array['categories', 'open_to', 'private', 'full', 'booking_closes_at',

@@ -2,16 +2,17 @@
 -- and rule, fanned out when it is due, so that late bookers and moved courses come right.
 
 -- When a rule is due for a course: so many days from its first start or its last end, at the local time
--- of day. Null: no rule, or no date.
+-- of day; infinity while no date is known. Null: there is no rule.
 create or replace function rule_due(p_tenant bigint, c course, r rule) returns timestamptz
 language sql stable security definer set search_path = handbell, pg_temp as $$
-    select ((base at time zone t.time_zone) + make_interval(days => r.direction * days))
-           at time zone t.time_zone
+    select case when base is null then 'infinity' else
+               ((base at time zone t.time_zone) + make_interval(days => r.direction * days))
+               at time zone t.time_zone end
     from tenant t,
          lateral (select case r.anchor when 'start' then c.starts_at else c.ends_at end,
                          case when c.rules ? r.key then (c.rules ->> r.key)::integer
                               else tenant_rule(t.rules, r.key, r.standard_days) end) x (base, days)
-    where t.tenant_id = p_tenant and base is not null and days is not null
+    where t.tenant_id = p_tenant and days is not null
 $$;
 
 -- Until when its mail is of use.
@@ -23,6 +24,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
         else now() + (select k.expires_after from kind k where k.kind = r.kind) end
 $$;
 
+-- Null: nobody knows yet, for there is no date.
 create or replace function may_fire(c course, r rule) returns boolean
 language sql stable as $$
     select case r.anchor
@@ -45,10 +47,10 @@ end $$;
 
 -- Brings one rule in line with the course's dates. A rule that is past when it is first known does not
 -- fire (job_id 0), yet late bookers get its mail where the rule says so; one whose course moves fires
--- again for the new date, and what still waits for the old one is overtaken. A course may move while it
--- is not published: then the rule is owed, due at no time, until the course is on again. A move into
--- the days in which the rule would have fired: who moved it tells everybody, so a mail that is nothing
--- but a reminder of the date does not go as well.
+-- again for the new date, and what still waits for the old one is overtaken. While the course is not on,
+-- or has no date, the rule is owed: due at no time, and when the course is on again, at once where its
+-- time has passed; but not where it is nothing but a reminder of the date, for the notice that the
+-- course is on, or has moved, tells everybody.
 create or replace function schedule_rule(
     p_tenant bigint, c course, r rule, p_due timestamptz, p_has_moved boolean)
 returns void
@@ -64,9 +66,13 @@ begin
                   and kind = r.kind and state <> 'revoked';
         end if;
     end if;
-    if p_due is null or not may_fire(c, r) then
+    if p_due is null or r.anchor = 'start' and c.starts_at <= now() then
         delete from course_rule where tenant_id = p_tenant and course_id = c.course_id
-            and kind = r.kind and job_id is null and due < 'infinity';
+            and kind = r.kind and job_id is null and (p_due is null or due < 'infinity');
+        return;
+    elsif may_fire(c, r) is false then
+        update course_rule set due = 'infinity' where tenant_id = p_tenant
+            and course_id = c.course_id and kind = r.kind and job_id is null and due <> 'infinity';
         return;
     end if;
     insert into course_rule (tenant_id, course_id, kind, due, job_id)
@@ -77,6 +83,37 @@ begin
           and due <> p_due and job_id is null;
     perform wake(p_due);
 end $$;
+
+-- The course is on again: whom a rule has passed over meanwhile is told now.
+create or replace function tell_missed(p_tenant bigint, c course) returns void
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    r rule;
+    v_job bigint;
+begin
+    for r in select * from rule where tells_late order by kind loop
+        select job_id into v_job from course_rule
+            where tenant_id = p_tenant and course_id = c.course_id and kind = r.kind and job_id > 0
+            for update;
+        if found and may_fire(c, r) then
+            perform forget_untold(p_tenant, v_job, null);
+            perform add_recipients(p_tenant, v_job, rule_people(p_tenant, c, r), '{}',
+                                   rule_expires_at(c, r));
+        end if;
+    end loop;
+end $$;
+
+-- What was taken back, with a place given up or a course put off meanwhile, was not told. p_person null:
+-- to nobody.
+create or replace function forget_untold(p_tenant bigint, p_job bigint, p_person bigint) returns void
+language sql security definer set search_path = handbell, pg_temp as $$
+    delete from job_recipient x
+        where x.tenant_id = p_tenant and x.job_id = p_job
+          and x.person_id = coalesce(p_person, x.person_id)
+          and exists (select from message_record m where m.tenant_id = p_tenant
+                      and m.message_id = x.message_id and m.state = 'skipped'
+                      and m.reason in ('superseded', 'removed'))
+$$;
 
 -- One person whose booking came to its status after the rules for it had fired.
 create or replace function tell_late(p_tenant bigint, c course, p_person bigint, p_status text)
@@ -91,7 +128,7 @@ begin
             where tenant_id = p_tenant and course_id = c.course_id and kind = r.kind
               and job_id is not null
             for update;
-        if not found or not may_fire(c, r) then
+        if not found or may_fire(c, r) is not true then
             continue;
         end if;
         if v_fired.job_id = 0 then
@@ -99,12 +136,7 @@ begin
             update course_rule set job_id = v_fired.job_id
                 where tenant_id = p_tenant and course_id = c.course_id and kind = r.kind;
         end if;
-        -- What was taken back with a place given up meanwhile was not told.
-        delete from job_recipient x
-            where x.tenant_id = p_tenant and x.job_id = v_fired.job_id and x.person_id = p_person
-              and exists (select from message_record m where m.tenant_id = p_tenant
-                          and m.message_id = x.message_id and m.state = 'skipped'
-                          and m.reason in ('superseded', 'removed'));
+        perform forget_untold(p_tenant, v_fired.job_id, p_person);
         perform add_recipients(p_tenant, v_fired.job_id, array[p_person], '{}',
                                rule_expires_at(c, r));
     end loop;
