@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include <cmocka.h>
 
@@ -96,11 +97,55 @@ static void an_attempt_is_read_from_the_claim_and_kept_in_bounds(void **state)
     }
 }
 
+static void only_what_lies_in_the_mail_ends_it_for_good(void **state)
+{
+    (void)state;
+    static const struct {
+        int exit_status;
+        enum outcome_kind kind;
+    } rows[] = {{EX_DATAERR, OUTCOME_REFUSED},
+                {EX_OSERR, OUTCOME_DEFERRED},
+                {EX_SOFTWARE, OUTCOME_DEFERRED}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct message_lists lists = {0};
+        struct message *message = make_message(&lists, make_batch(), LANE_ALERT, 1, "{}");
+        struct error error;
+        error_set(&error, rows[i].exit_status, "key s1 of %s does not sign", "portal.example.org");
+        message_fail(message, &error);
+        assert_int_equal(message->outcome.kind, rows[i].kind);
+        assert_int_equal(message->outcome.scope, OUTCOME_SCOPE_MESSAGE);
+        assert_string_equal(message->outcome.text, "key s1 of portal.example.org does not sign");
+        message_free(message);
+    }
+}
+
+static void all_that_is_marked_and_not_sent_is_counted_ahead(void **state)
+{
+    (void)state;
+    static const enum message_state ahead[] = {MESSAGE_MARKING, MESSAGE_MARKED, MESSAGE_SIGNING,
+                                               MESSAGE_OUTGOING};
+    static const enum message_state others[] = {MESSAGE_CLAIMED, MESSAGE_SENDING, MESSAGE_DONE,
+                                                MESSAGE_RECORDING};
+    struct message_lists lists = {0};
+    struct batch *batch = make_batch();
+    for (size_t i = 0; i < 4; i++) {
+        message_enter(make_message(&lists, batch, LANE_ALERT, 1, "{}"), ahead[i]);
+        message_enter(make_message(&lists, batch, LANE_URGENT, 2, "{}"), others[i]);
+        assert_int_equal(message_lists_ahead(&lists), i + 1);
+    }
+    assert_int_equal(lists.held, 8);
+    message_lists_free(&lists);
+    assert_int_equal(message_lists_ahead(&lists), 0);
+    assert_true(list_is_empty(&lists.sending) && list_is_empty(&lists.recording));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_list_that_holds_a_message_is_its_state),
         cmocka_unit_test(the_first_of_the_first_lane_is_next),
+        cmocka_unit_test(only_what_lies_in_the_mail_ends_it_for_good),
+        cmocka_unit_test(all_that_is_marked_and_not_sent_is_counted_ahead),
         cmocka_unit_test(an_attempt_is_read_from_the_claim_and_kept_in_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
