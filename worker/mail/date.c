@@ -17,6 +17,7 @@ struct date_words {
     const char *months[12];
     const char *noon;
     const char *midnight;
+    const char *at_day_end; /* between midnight and the day that it ends */
     const char *to;
 };
 
@@ -30,6 +31,7 @@ static const struct date_words words_of[LANGUAGE_COUNT] = {
                                    "August", "September", "October", "November", "December"},
                         .noon = "12 noon",
                         .midnight = "midnight",
+                        .at_day_end = " at the end of ",
                         .to = " to "},
     [LANGUAGE_CY] = {.day_starting_line = "Dydd ",
                      .day_in_sentence = "ddydd ",
@@ -39,6 +41,7 @@ static const struct date_words words_of[LANGUAGE_COUNT] = {
                                 "Gorffennaf", "Awst", "Medi", "Hydref", "Tachwedd", "Rhagfyr"},
                      .noon = "hanner dydd",
                      .midnight = "hanner nos",
+                     .at_day_end = " ar ddiwedd dydd ",
                      .to = " i "},
 };
 
@@ -157,17 +160,55 @@ bool mail_date_append_time(struct buf *out, const struct mail_date *date, enum l
     return buf_printf(out, "%d.%02d%s", hour, date->minute, half);
 }
 
+static bool is_midnight(const struct mail_date *date)
+{
+    return date->hour == 0 && date->minute == 0;
+}
+
+static struct mail_date day_before(struct mail_date date)
+{
+    if (--date.day == 0) {
+        date.month = date.month == 1 ? 12 : date.month - 1;
+        date.year -= date.month == 12;
+        date.day = days_in_month(date.year, date.month);
+    }
+    return date;
+}
+
+/* Behind "midnight": that of Tuesday is read as the one between Tuesday and Wednesday, so the day
+ * that ends is named. */
+static bool append_day_end(struct buf *out, const struct mail_date *date, enum language language)
+{
+    const struct mail_date ended = day_before(*date);
+    const struct date_words *words = &words_of[language];
+    return append_day(out, &ended, words->at_day_end, words) && buf_printf(out, " %d", ended.year);
+}
+
+static bool append_end_day(struct buf *out, const struct mail_date *date, enum language language)
+{
+    if (is_midnight(date))
+        return append_day_end(out, date, language);
+    return buf_append_char(out, ' ') && mail_date_append_on_day(out, date, language);
+}
+
 bool mail_date_append_moment(struct buf *out, const struct mail_date *date, enum language language)
 {
     mail_date_append_time(out, date, language);
-    buf_append_char(out, ' ');
-    return mail_date_append_on_day(out, date, language);
+    return append_end_day(out, date, language);
 }
 
+/* Where a zone has no word for itself its offset stands for one: "+0545". */
 static void append_zone(struct buf *out, const char *zone)
 {
     if (zone[0] != '\0')
-        buf_printf(out, " %s", zone);
+        buf_printf(out, zone[0] == '+' || zone[0] == '-' ? " UTC%s" : " %s", zone);
+}
+
+/* An evening's end at midnight is still the same day's. */
+static bool is_end_of(const struct mail_date *start, const struct mail_date *end)
+{
+    const struct mail_date ended = is_midnight(end) ? day_before(*end) : *end;
+    return mail_date_is_same_day(start, end) || mail_date_is_same_day(start, &ended);
 }
 
 bool mail_date_append_times(struct buf *out, const struct mail_date_span *span,
@@ -184,10 +225,8 @@ bool mail_date_append_times(struct buf *out, const struct mail_date_span *span,
         mail_date_append_time(out, &span->end, language);
     }
     append_zone(out, zone);
-    if (span->end.day != 0 && !mail_date_is_same_day(&span->start, &span->end)) {
-        buf_append_char(out, ' ');
-        mail_date_append_on_day(out, &span->end, language);
-    }
+    if (span->end.day != 0 && !is_end_of(&span->start, &span->end))
+        append_end_day(out, &span->end, language);
     return !out->has_failed;
 }
 

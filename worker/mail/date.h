@@ -30,8 +30,10 @@ bool mail_date_is_same_day(const struct mail_date *a, const struct mail_date *b)
  *   on_day     in a sentence     "on Monday 23 November 2026"  "ddydd Llun 23 Tachwedd 2026"
  *   short_day  behind a comma    "Monday 23 November"          "dydd Llun 23 Tachwedd"
  *   time       "9am", "9.30am", "12 noon", "midnight"
- *              "9am", "9.30am", "hanner dydd", "hanner nos": 12 hours and am or pm in both
- * languages moment     behind "by", "erbyn"  "5pm on Monday ..."       "5pm ddydd Llun ..." */
+ *              "9am", "9.30am", "hanner dydd", "hanner nos": 12 hours, am and pm in both languages
+ *   moment     behind "by", "erbyn"  "5pm on Monday ..."      "5pm ddydd Llun ..."
+ *              where Monday ends     "midnight at the end of Monday ...",
+ *                                    "hanner nos ar ddiwedd dydd Llun ..." */
 bool mail_date_append_day(struct buf *out, const struct mail_date *date, enum language language);
 bool mail_date_append_on_day(struct buf *out, const struct mail_date *date, enum language language);
 bool mail_date_append_short_day(struct buf *out, const struct mail_date *date,
@@ -39,8 +41,8 @@ bool mail_date_append_short_day(struct buf *out, const struct mail_date *date,
 bool mail_date_append_time(struct buf *out, const struct mail_date *date, enum language language);
 bool mail_date_append_moment(struct buf *out, const struct mail_date *date, enum language language);
 
-/* From when to when, as the clocks on the wall show it; zones are "GMT", "BST", or "" where nobody
- * said. */
+/* From when to when, as the clocks on the wall show it; zones are "GMT", "BST", "+0545" where there
+ * is no word for one (written "UTC+0545"), or "" where nobody said. */
 struct mail_date_span {
     struct mail_date start;
     struct mail_date end; /* day 0: nobody said */
@@ -49,7 +51,8 @@ struct mail_date_span {
 };
 
 /* "9.30am to 3.30pm GMT", "9.30am i 3.30pm GMT". Where the end is on another day "6pm to 1am GMT on
- * Tuesday 24 November 2026", and where the clocks change in between "9am BST to 4pm GMT on ...". */
+ * Tuesday 24 November 2026" (but "10pm to midnight GMT", whose day is the evening's), and where the
+ * clocks change in between "9am BST to 4pm GMT on ...". */
 bool mail_date_append_times(struct buf *out, const struct mail_date_span *span,
                             enum language language);
 

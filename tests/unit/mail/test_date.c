@@ -111,6 +111,28 @@ static void a_day_has_the_form_of_its_place(void **state)
     assert_day(mail_date_append_moment, monday, LANGUAGE_CY, "5pm ddydd Llun 23 Tachwedd 2026");
 }
 
+/* Whoever reads "by midnight on Tuesday" has until Tuesday is over. */
+static void a_midnight_ends_the_day_that_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *local;
+        const char *english;
+        const char *welsh;
+    } rows[] = {
+        {"2027-04-27T00:00", "midnight at the end of Monday 26 April 2027",
+         "hanner nos ar ddiwedd dydd Llun 26 Ebrill 2027"},
+        {"2028-03-01T00:00", "midnight at the end of Tuesday 29 February 2028",
+         "hanner nos ar ddiwedd dydd Mawrth 29 Chwefror 2028"},
+        {"2027-01-01T00:00", "midnight at the end of Thursday 31 December 2026",
+         "hanner nos ar ddiwedd dydd Iau 31 Rhagfyr 2026"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_day(mail_date_append_moment, rows[i].local, LANGUAGE_EN_GB, rows[i].english);
+        assert_day(mail_date_append_moment, rows[i].local, LANGUAGE_CY, rows[i].welsh);
+    }
+}
+
 static void times_are_in_words(void **state)
 {
     (void)state;
@@ -131,7 +153,13 @@ static void times_are_in_words(void **state)
         {"2026-11-23T18:00", "2026-11-24T01:00", "GMT",
          "6pm to 1am GMT on Tuesday 24 November 2026",
          "6pm i 1am GMT ddydd Mawrth 24 Tachwedd 2026"},
+        {"2026-11-23T18:00", "2026-11-24T00:00", "GMT", "6pm to midnight GMT",
+         "6pm i hanner nos GMT"},
+        {"2026-11-23T18:00", "2026-11-25T00:00", "+0545",
+         "6pm to midnight UTC+0545 at the end of Tuesday 24 November 2026",
+         "6pm i hanner nos UTC+0545 ar ddiwedd dydd Mawrth 24 Tachwedd 2026"},
         {"2026-01-01T09:00", NULL, "GMT", "9am GMT", "9am GMT"},
+        {"2026-01-01T09:00", NULL, "-03", "9am UTC-03", "9am UTC-03"},
         {"2000-01-01T09:00", NULL, "", "9am", "9am"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -179,6 +207,7 @@ int main(void)
         cmocka_unit_test(a_local_time_is_read_or_refused),
         cmocka_unit_test(a_day_is_in_words),
         cmocka_unit_test(a_day_has_the_form_of_its_place),
+        cmocka_unit_test(a_midnight_ends_the_day_that_is_named),
         cmocka_unit_test(times_are_in_words),
         cmocka_unit_test(clocks_that_change_in_between_are_said),
         cmocka_unit_test(the_date_header_is_of_rfc_5322),
