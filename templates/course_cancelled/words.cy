@@ -1,10 +1,10 @@
 what = Wedi'i ganslo
 lead = Ni fydd y cwrs hwn yn cael ei gynnal.
-confirmed = Roedd gennych le arno.{{^course.is_online}} Peidiwch â theithio, os gwelwch yn dda.{{/course.is_online}} Nid oes angen i chi ganslo eich archeb.
+confirmed = Roedd gennych le arno.{{^is_only_online}} Peidiwch â theithio, os gwelwch yn dda.{{/is_only_online}} Nid oes angen i chi ganslo eich archeb.
 waiting = Roeddech yn aros am le arno.
 requested = Roeddech wedi gofyn am le arno.
 booker = Chi a archebodd y cwrs{{#booked_for}} ar gyfer {{booked_for}}{{/booked_for}}.
-tutor = Roeddech i fod i'w gyflwyno.{{^course.is_online}} Peidiwch â theithio, os gwelwch yn dda.{{/course.is_online}}
+tutor = Roeddech i fod i'w gyflwyno.{{^is_only_online}} Peidiwch â theithio, os gwelwch yn dda.{{/is_only_online}}
 provider = Eich sefydliad chi oedd i fod i'w ddarparu.
 reason = Pam y cafodd ei ganslo
 cancelled = Beth sydd wedi'i ganslo

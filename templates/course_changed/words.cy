@@ -1,6 +1,6 @@
 what = {{#change.is_postponed}}Cwrs wedi'i ohirio{{/change.is_postponed}}{{#change.is_on_again}}Cwrs yn mynd rhagddo{{/change.is_on_again}}{{^change.is_postponed}}{{^change.is_on_again}}Newid i'r cwrs{{/change.is_on_again}}{{/change.is_postponed}}
 lead = {{#change.is_postponed}}Mae'r cwrs hwn wedi'i ohirio. Ni fydd yn cael ei gynnal ar y dyddiau isod. Byddwn yn ysgrifennu atoch pan fydd rhai newydd.{{/change.is_postponed}}{{#change.is_on_again}}Bydd y cwrs hwn yn cael ei gynnal wedi'r cyfan.{{/change.is_on_again}}{{^change.is_postponed}}{{^change.is_on_again}}Mae'r cwrs hwn wedi newid.{{/change.is_on_again}}{{/change.is_postponed}}
-differences = {{#change.is_title_changed}} Teitl newydd.{{/change.is_title_changed}}{{#change.is_day_changed}} Dyddiad newydd.{{/change.is_day_changed}}{{#change.is_times_changed}} Amser newydd.{{/change.is_times_changed}}{{#change.is_venue_changed}} Lleoliad newydd.{{/change.is_venue_changed}}{{#change.is_link_changed}} Dolen ar-lein newydd.{{/change.is_link_changed}}{{#change.has_added}} Sesiwn newydd.{{/change.has_added}}{{#change.has_dropped}} Sesiwn wedi'i chanslo.{{/change.has_dropped}}
+differences = {{#change.is_title_changed}} Teitl newydd.{{/change.is_title_changed}}{{#change.is_day_changed}} Dyddiad newydd.{{/change.is_day_changed}}{{#change.is_times_changed}} Amser newydd.{{/change.is_times_changed}}{{#change.is_venue_changed}} Lleoliad newydd.{{/change.is_venue_changed}}{{#change.is_link_changed}}{{^booking.online_url}} Dolen ar-lein newydd.{{/booking.online_url}}{{#booking.online_url}} Mae eich dolen ar-lein eich hun yn aros yr un fath.{{/booking.online_url}}{{/change.is_link_changed}}{{#change.has_added}} Sesiwn newydd.{{/change.has_added}}{{#change.has_dropped}} Sesiwn wedi'i chanslo.{{/change.has_dropped}}
 confirmed = Mae eich lle'n ddiogel. Nid oes angen i chi archebu eto.
 waiting = Rydych yn dal i aros am le.
 requested = Mae eich cais am le yn dal i sefyll.
@@ -11,6 +11,7 @@ title = Teitl
 before = O'r blaen
 now = Nawr
 row = {{#is_added}}Sesiwn newydd{{/is_added}}{{#is_dropped}}{{#change.is_postponed}}Sesiwn wedi'i gohirio{{/change.is_postponed}}{{^change.is_postponed}}Sesiwn wedi'i chanslo{{/change.is_postponed}}{{/is_dropped}}{{#is_changed}}{{#course.has_many_sessions}}Sesiwn {{new.number}}{{/course.has_many_sessions}}{{^course.has_many_sessions}}Pryd a ble{{/course.has_many_sessions}}{{/is_changed}}
+new_link = Dolen ar-lein newydd
 not_there = Dim sesiwn
 gone = {{#change.is_postponed}}Ni fydd y sesiwn hon yn cael ei chynnal ar y diwrnod hwnnw.{{/change.is_postponed}}{{^change.is_postponed}}Ni fydd y sesiwn hon yn cael ei chynnal.{{/change.is_postponed}}
 as_it_is = Y cwrs nawr

@@ -25,7 +25,7 @@ cannot_come = Os na allwch ddod
 cancel_by = Canslo erbyn: {{cancel_by}}.
 how_to_cancel = I ganslo, mewngofnodwch i'r wefan lle gwnaethoch archebu{{#tenant.name}}, neu cysylltwch â'r trefnwyr: {{tenant.name}}{{/tenant.name}}.
 course_page = Tudalen y cwrs: {{title}}
-calendar = {{^course.has_many_sessions}}Mae cofnod calendr wedi'i atodi. Agorwch ef i ddiweddaru eich calendr.{{/course.has_many_sessions}}{{#course.has_many_sessions}}Mae cofnodion calendr wedi'u hatodi. Agorwch bob un i ddiweddaru eich calendr.{{/course.has_many_sessions}}
+calendar = {{^has_many_calendars}}Mae cofnod calendr wedi'i atodi. Agorwch ef i ddiweddaru eich calendr.{{/has_many_calendars}}{{#has_many_calendars}}Mae cofnodion calendr wedi'u hatodi. Agorwch bob un i ddiweddaru eich calendr.{{/has_many_calendars}}
 
 join = Ymuno ar-lein: {{title}}
 join_session = Ymuno ar-lein: sesiwn {{number}}

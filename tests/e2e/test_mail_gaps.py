@@ -47,7 +47,7 @@ def facts_by_chance(chance, kind):
     message["person"] = chance.choice([*shared["people"].values(), {"email": "x@example.org"}])
     if "roles" in message:
         roles = {name: chance.random() < 0.4 for name in ("delegate", "booker", "tutor")}
-        message["roles"] = {**roles, "booked_for": chance.choice([[], ["Ann Lee"]])}
+        message["roles"] = {**roles, "booked_for": chance.choice([[], ["Ann Lee"], ["", "Ann Lee"], [""]])}
     if "booking" in message and chance.random() < 0.5:
         message["booking"] = chance.choice([None, *({"status": each} for each in STATUSES)])
     if "ticks" in message and chance.random() < 0.3:

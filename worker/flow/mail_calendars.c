@@ -94,11 +94,19 @@ static const char *text_of(const struct buf *buf)
     return buf->size > 0 ? buf->data : "";
 }
 
+/* A session without a place is one that people join by their own links, where they have some. */
+static bool is_online(const struct json *session_view)
+{
+    bool has_place = json_find_text(session_view, "venue")[0] != '\0' ||
+                     json_find_text(session_view, "venue_address")[0] != '\0';
+    return json_find_text(session_view, "online_url")[0] != '\0' || !has_place;
+}
+
 /* The delegate's own link holds for every session that is online. */
 static const char *link_of(const struct making *making, const struct json *session_view)
 {
-    const char *link = json_find_text(session_view, "online_url");
-    return link[0] != '\0' && making->own_link[0] != '\0' ? making->own_link : link;
+    bool is_own = session_view != NULL && making->own_link[0] != '\0' && is_online(session_view);
+    return is_own ? making->own_link : json_find_text(session_view, "online_url");
 }
 
 /* False without memory. A text past the buffer's limit is left out. */

@@ -184,7 +184,7 @@ static bool render(struct mail_writer *writer, const struct writing *writing, st
         .message = writing->input->data,
         .address = writing->input->address,
         .opt_out_url = text_or_none(&writer->opt_out_url),
-        .has_calendar = writer->calendars.count > 0,
+        .calendar_count = writer->calendars.count,
     };
     struct json *context = mail_context_message(&facts);
     if (context == NULL)

@@ -45,17 +45,36 @@ static bool is_for_one_of_many(const struct mail_context_input *input)
     return json_find_true(person, "shares_address") || shared_mailbox_is_generic(address);
 }
 
+/* Whether `word`, which is not "", stands in `text` as a word of its own. */
+static bool has_word(const char *text, const char *word)
+{
+    size_t size = strlen(word);
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word))
+        if ((at == text || at[-1] == ' ') && (at[size] == '\0' || at[size] == ' '))
+            return true;
+    return false;
+}
+
+/* The first name, unless they wish to be called something else: Katherine who is "Kate Lee". */
+static const char *greeting_of(const struct json *person, const char *whole)
+{
+    const char *first = json_find_text(person, "first_name");
+    const char *wished = json_find_text(person, "display_name");
+    if (first[0] == '\0' || (wished[0] != '\0' && !has_word(wished, first)))
+        return whole;
+    return first;
+}
+
 static void add_names(struct context_builder *context, const struct mail_context_input *input)
 {
     const struct json *person = json_find(input->message, "person");
-    const char *first = json_find_text(person, "first_name");
     struct buf name;
     buf_init(&name, NAME_BYTES);
     /* A name past the limit is left out rather than cut: the greeting does without. */
     (void)mail_context_append_name(&name, input->message);
     const char *whole = name.size > 0 ? name.data : "";
     context_build_buf(context, "person_name", &name);
-    context_build_text(context, "greeting_name", first[0] != '\0' ? first : whole);
+    context_build_text(context, "greeting_name", greeting_of(person, whole));
     context_build_text(context, "for_whom", is_for_one_of_many(input) ? whole : "");
     buf_free(&name);
 }
@@ -84,17 +103,19 @@ static void add_roles(struct context_builder *context, const struct mail_context
     const struct json *names = json_find(roles, "booked_for");
     const struct json *shown[MAIL_CONTEXT_NAMES_MAXIMUM];
     size_t count = json_array_count(names);
-    size_t shown_count = count < MAIL_CONTEXT_NAMES_MAXIMUM ? count : MAIL_CONTEXT_NAMES_MAXIMUM;
-    for (size_t i = 0; i < shown_count; i++)
-        shown[i] = json_array_at(names, i);
+    size_t shown_count = 0;
+    for (size_t i = 0; i < count && shown_count < MAIL_CONTEXT_NAMES_MAXIMUM; i++)
+        if (json_text(json_array_at(names, i), NULL)[0] != '\0')
+            shown[shown_count++] = json_array_at(names, i);
+    /* "For 2 more" would leave the reader asking more than whom. */
+    size_t hidden_count = shown_count > 0 ? count - shown_count : 0;
     context_build_bool(context, "is_delegate", is_delegate(roles));
     if (!is_object(roles))
         return;
     context_build_bool(context, "is_booker", json_find_true(roles, "booker"));
     context_build_bool(context, "is_tutor", json_find_true(roles, "tutor"));
     context_build_bool(context, "is_provider", json_find_true(roles, "provider"));
-    context_build_list(context, "booked_for", shown, shown_count, count - shown_count,
-                       input->language);
+    context_build_list(context, "booked_for", shown, shown_count, hidden_count, input->language);
 }
 
 /* Whether mail_context_append_name would give `name`; takes no memory that could be missing. */
@@ -144,7 +165,10 @@ static void add_booking(struct context_builder *context, const struct mail_conte
         return;
     context_build_start(&view);
     context_build_fact(&view, booking, "ref");
-    context_build_fact_url(&view, booking, "online_url");
+    if (status[0] == '\0' || strcmp(status, "confirmed") == 0)
+        context_build_fact_url(&view, booking, "online_url");
+    else
+        context_build_text(&view, "online_url", "");
     context_build_fact(&view, booking, "delegate_name");
     context_add_moment(&view, "offer_expires", booking, "offer_expires_local", input->language);
     context_build_bool(&view, "is_confirmed", strcmp(status, "confirmed") == 0);
@@ -156,6 +180,16 @@ static void add_booking(struct context_builder *context, const struct mail_conte
     context_build_bool(&view, "is_cancelled", strcmp(status, "cancelled") == 0);
     context_build_bool(&view, "is_for_other", is_for_other(input->message));
     context_build_value(context, "booking", context_build_end(&view));
+}
+
+static void add_only_online(struct context_builder *context, const struct mail_context_input *input)
+{
+    const struct json *booking = json_find(input->message, "booking");
+    char key[MAIL_CONTEXT_KEY_BYTES];
+    mail_context_key_make(json_array_at(json_find(input->message, "courses"), 0), key);
+    const struct json *sessions = json_find(json_find(input->courses, key), "sessions");
+    bool has_own_link = mail_context_url(booking, "online_url")[0] != '\0';
+    context_build_bool(context, "is_only_online", context_is_only_online(sessions, has_own_link));
 }
 
 static void add_tenant(struct context_builder *context, const struct json *view)
@@ -177,9 +211,11 @@ struct json *mail_context_message(const struct mail_context_input *input)
     add_opt_out(&context, input);
     add_tenant(&context, input->tenant_view);
     context_build_bool(&context, "is_urgent", json_find_true(message, "is_urgent"));
-    context_build_bool(&context, "has_calendar", input->has_calendar);
+    context_build_bool(&context, "has_calendar", input->calendar_count > 0);
+    context_build_bool(&context, "has_many_calendars", input->calendar_count > 1);
     add_roles(&context, input);
     add_booking(&context, input);
+    add_only_online(&context, input);
     context_add_courses(&context, input);
     context_add_change(&context, input);
     return context_build_end(&context);

@@ -15,6 +15,7 @@
  *   opt_out_url          and what it stops: stops_alerts, stops_bulletin, stops_optional
  *   is_urgent            the mail overtook the others
  *   has_calendar         calendar entries are attached
+ *   has_many_calendars   more than one
  *   tenant.slug .name .from_name .language .base_url .privacy_url
  *   tenant.postal_address(_lines) .dpo_contact(_lines)
  *   brand.name           the brand's, else the tenant's
@@ -50,15 +51,18 @@
  *   COURSE.resources[]   .name .url
  *
  * Kinds about a booking:
- *   booking.ref .online_url (the delegate's own link) .delegate_name .offer_expires (as cancel_by)
- *   booking.is_confirmed .is_waiting (also offered) .is_offered .is_requested (also approved)
- *   booking.is_approved .is_declined .is_cancelled
- *   booking.is_for_other the recipient is not the delegate (who is delegate_name)
+ *   booking.ref .online_url (the delegate's own link, "" without a place) .delegate_name
+ * .offer_expires (as cancel_by) booking.is_confirmed .is_waiting (also offered) .is_offered
+ * .is_requested (also approved) booking.is_approved .is_declined .is_cancelled booking.is_for_other
+ * the recipient is not the delegate (who is delegate_name)
  *
  * course_cancelled, course_changed and booking mails, why it concerns the recipient; several may
  * hold:
  *   is_delegate is_booker is_tutor is_provider
- *   booked_for           the delegates' names in words: "A, B and C", "A, B ac C"
+ *   is_only_online       nobody travels to it: there is a link, of a session or the delegate's own,
+ *                        and no session has a venue or an address
+ *   booked_for           the delegates' names in words: "A, B and C", "A, B ac C"; who has none is
+ *                        counted: "A and 1 more"; "" where nobody has one
  *
  * course_changed (the course is as it is now):
  *   change.is_title_changed, change.old_title
@@ -67,9 +71,10 @@
  *                        stays) .has_added .has_dropped
  *   change.rows[]: every session, old beside new, in the order of their start
  *     .is_added .is_dropped .is_changed .is_same (one of them holds)
- *     .is_day_changed .is_times_changed .is_venue_changed .is_link_changed
- *     .old, .new         as a session above; false where there is none (.is_added, .is_dropped)
- *   change.changed_rows[] those of the rows that are not is_same
+ *     .is_day_changed .is_times_changed .is_venue_changed .is_link_changed (a new one is told;
+ * never of a row of somebody who has a link of their own) .old, .new         as a session above;
+ * false where there is none (.is_added, .is_dropped) change.changed_rows[] those of the rows that
+ * are not is_same
  *
  * course_alert:
  *   course_count, is_one, is_many, course_plural.zero .one .two .few .many .other
@@ -133,7 +138,7 @@ struct mail_context_input {
     const struct json *message;
     const char *address;     /* that it goes to; NULL: the person's own */
     const char *opt_out_url; /* "" or NULL: the mail has none */
-    bool has_calendar;
+    size_t calendar_count;   /* entries that go with the mail */
 };
 
 /* The context of one message. A course that `course_views` lacks is left out. Ownership as above.

@@ -21,9 +21,13 @@ struct row {
     struct difference difference;
 };
 
+/* Whoever has a link of their own has it still: another one of a session changes no row of theirs.
+ */
 struct rows {
     struct row row[ROWS_MAXIMUM];
     size_t count;
+    bool has_own_link;
+    bool is_link_changed;
 };
 
 static bool is_same_text(const struct json *a, const struct json *b, const char *key)
@@ -80,7 +84,7 @@ static struct difference difference_of(const struct json *old, const struct json
         .is_day = !is_same_day(old_start, new_start),
         .is_times = !is_same_time(old_start, new_start) || !is_same_end(old, new),
         .is_venue = !is_place_same || has_text(old, "online_url") != has_text(new, "online_url"),
-        .is_link = !is_same_text(old, new, "online_url"),
+        .is_link = !is_same_text(old, new, "online_url") && has_text(new, "online_url"),
     };
 }
 
@@ -115,7 +119,6 @@ static void rows_make(struct rows *rows, const struct json *old, const struct js
     bool is_paired[MAIL_CONTEXT_SESSIONS_MAXIMUM] = {false};
     size_t old_count = session_count(old);
     size_t new_count = session_count(new);
-    rows->count = 0;
     for (size_t i = 0; i < new_count; i++) {
         struct row row = {.new = json_array_at(new, i), .new_index = i};
         for (size_t j = 0; j < old_count && row.old == NULL; j++) {
@@ -126,6 +129,8 @@ static void rows_make(struct rows *rows, const struct json *old, const struct js
             row.old = session;
             row.old_index = j;
             row.difference = difference_of(session, row.new);
+            rows->is_link_changed |= row.difference.is_link;
+            row.difference.is_link &= !rows->has_own_link;
         }
         row_insert(rows, row);
     }
@@ -174,7 +179,7 @@ static void add_rows(struct context_builder *view, const struct rows *rows,
 {
     struct json *all = json_new_array();
     struct json *changed = json_new_array();
-    struct difference total = {false, false, false, false};
+    struct difference total = {.is_link = rows->is_link_changed};
     bool has_added = false;
     bool has_dropped = false;
     for (size_t i = 0; i < rows->count; i++) {
@@ -186,7 +191,6 @@ static void add_rows(struct context_builder *view, const struct rows *rows,
         total.is_day |= row->difference.is_day;
         total.is_times |= row->difference.is_times;
         total.is_venue |= row->difference.is_venue;
-        total.is_link |= row->difference.is_link;
         if (!is_same && item != NULL && !json_append(changed, json_hold(item)))
             view->has_failed = true;
         if (!json_append(all, item))
@@ -211,7 +215,7 @@ void context_add_change(struct context_builder *context, const struct mail_conte
     const char *old_title = json_find_text(change, "title");
     char key[MAIL_CONTEXT_KEY_BYTES];
     struct context_builder view;
-    struct rows rows;
+    struct rows rows = {.count = 0};
     if (json_kind_of(change) != JSON_KIND_OBJECT)
         return;
     mail_context_key_make(json_array_at(json_find(input->message, "courses"), 0), key);
@@ -226,6 +230,8 @@ void context_add_change(struct context_builder *context, const struct mail_conte
     context_build_bool(&view, "is_on_again",
                        !is_postponed &&
                            (has_status(change, "postponed") || has_status(change, "cancelled")));
+    rows.has_own_link =
+        mail_context_url(json_find(input->message, "booking"), "online_url")[0] != '\0';
     rows_make(&rows, json_find(change, "sessions"), json_find(course, "sessions"));
     add_rows(&view, &rows, json_find(course_view, "sessions"), input->language, is_postponed);
     context_build_value(context, "change", context_build_end(&view));

@@ -14,6 +14,10 @@ struct json *context_sessions(const struct json *sessions, enum language languag
 void context_add_session_summary(struct context_builder *view, const struct json *sessions,
                                  enum language language);
 
+/* Whether nobody travels to it: there is a link, of a session or the delegate's own, and no session
+ * has a venue or an address. */
+bool context_is_only_online(const struct json *sessions, bool has_own_link);
+
 /* "KEY": the moment of facts[fact] ("5pm on Monday 16 November 2026"), "" where it is none. */
 void context_add_moment(struct context_builder *view, const char *key, const struct json *facts,
                         const char *fact, enum language language);

@@ -40,6 +40,19 @@ static bool is_online(const struct json *session)
     return json_find_text(session, "online_url")[0] != '\0';
 }
 
+bool context_is_only_online(const struct json *sessions, bool has_own_link)
+{
+    bool is_any_online = has_own_link;
+    for (size_t i = 0; i < json_array_count(sessions); i++) {
+        const struct json *session = json_array_at(sessions, i);
+        if (json_find_text(session, "venue")[0] != '\0' ||
+            json_find_text(session, "venue_address")[0] != '\0')
+            return false;
+        is_any_online |= is_online(session);
+    }
+    return is_any_online;
+}
+
 struct json *context_session(const struct json *session, size_t number, enum language language)
 {
     struct mail_date start;

@@ -219,6 +219,18 @@ static void ones_own_link_stands_in_the_place_of_the_sessions(void **state)
     assert_has(entry_at(desk, 1), "LOCATION:https://m/3\r\n");
 }
 
+/* Where each delegate has a link of their own, the sessions need none. */
+static void ones_own_link_is_where_a_session_without_a_place_is(void **state)
+{
+    struct desk *desk = *state;
+    batch_free(desk->batch);
+    desk->batch = batch_of(tenant_text, "{\"id\":77,\"title\":\"Leading\",\"sessions\":["
+                                        "{\"key\":1,\"starts_unix\":1805794200}]}");
+    (void)write_entries(desk, "booking_confirmed", ann, "null",
+                        "{\"status\":\"confirmed\",\"online_url\":\"https://m/own\"}");
+    assert_has(entry_at(desk, 0), "LOCATION:https://m/own\r\n");
+}
+
 /* What a delegate was asked to is what is cancelled: by the same names. */
 static void a_cancellation_names_the_same_entries(void **state)
 {
@@ -313,6 +325,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(only_who_has_a_place_gets_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_entry_holds_what_the_delegate_needs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ones_own_link_stands_in_the_place_of_the_sessions, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(ones_own_link_is_where_a_session_without_a_place_is, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_cancellation_names_the_same_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_session_that_went_is_taken_out_where_it_may_still_be,

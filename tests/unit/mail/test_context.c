@@ -53,6 +53,12 @@ static void the_greeting_uses_the_best_name_there_is(void **state)
     } rows[] = {
         {"{\"person\":{\"first_name\":\"Ann\",\"last_name\":\"Lee\"}}", "Ann", "Ann Lee"},
         {"{\"person\":{\"display_name\":\"Dr Lee\",\"last_name\":\"Lee\"}}", "Dr Lee", "Dr Lee"},
+        {"{\"person\":{\"first_name\":\"Katherine\",\"display_name\":\"Kate Lee\"}}", "Kate Lee",
+         "Kate Lee"},
+        {"{\"person\":{\"first_name\":\"Ann\",\"display_name\":\"Anna Lee\"}}", "Anna Lee",
+         "Anna Lee"},
+        {"{\"person\":{\"first_name\":\"Ann\",\"display_name\":\"Dr Ann Lee\"}}", "Ann",
+         "Dr Ann Lee"},
         {"{\"person\":{\"last_name\":\"Lee\"}}", "Lee", "Lee"},
         {"{\"person\":{\"first_name\":null}}", "", ""},
         {"{\"person\":null,\"establishment\":{\"name\":\"Yate School\"}}", "Yate School",
@@ -251,6 +257,85 @@ static void many_names_are_counted(void **state)
     json_free(context);
 }
 
+static void who_has_no_name_is_counted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *names;
+        const char *booked_for;
+    } rows[] = {
+        {"\"\",\"Ann Lee\"", "Ann Lee and 1 more"},
+        {"\"Ann Lee\",\"\",null,\"Jo\"", "Ann Lee, Jo and 2 more"},
+        {"\"\",\"\"", ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char message[200];
+        (void)snprintf(message, sizeof message, "{\"roles\":{\"booker\":true,\"booked_for\":[%s]}}",
+                       rows[i].names);
+        struct json *context = context_of(message, "[]");
+        assert_string_equal(text_at(context, "booked_for"), rows[i].booked_for);
+        json_free(context);
+    }
+}
+
+/* "Please do not travel" must reach all who might. */
+static void a_course_is_only_online_where_nobody_can_travel_to_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sessions;
+        const char *own_link;
+        bool is_only_online;
+    } rows[] = {
+        {"{\"online_url\":\"https://m/1\"}", "", true},
+        {"{\"online_url\":\"https://m/1\"},{}", "", true},
+        {"{}", "https://m/own", true},
+        {"{}", "", false},
+        {"", "", false},
+        {"{\"online_url\":\"https://m/1\"},{\"venue\":\"Hall\"}", "", false},
+        {"{\"online_url\":\"https://m/1\",\"venue_address\":\"1 High St\"}", "", false},
+        {"{\"venue\":\"Hall\"}", "https://m/own", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char courses[200];
+        char message[200];
+        (void)snprintf(courses, sizeof courses, "[{\"id\":1,\"sessions\":[%s]}]", rows[i].sessions);
+        (void)snprintf(message, sizeof message,
+                       "{\"courses\":[1],\"booking\":{\"online_url\":\"%s\"}}", rows[i].own_link);
+        struct json *context = context_of(message, courses);
+        if (json_find_true(context, "is_only_online") != rows[i].is_only_online)
+            fail_msg("row %zu", i);
+        json_free(context);
+    }
+}
+
+static void only_who_has_a_place_has_a_link_of_their_own(void **state)
+{
+    (void)state;
+    static const char *const statuses[] = {"confirmed", "cancelled", "requested", "waiting"};
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        char message[200];
+        (void)snprintf(message, sizeof message,
+                       "{\"booking\":{\"status\":\"%s\",\"online_url\":\"https://m/own\"}}",
+                       statuses[i]);
+        struct json *context = context_of(message, "[]");
+        assert_string_equal(text_at(context, "booking.online_url"), i == 0 ? "https://m/own" : "");
+        json_free(context);
+    }
+}
+
+static void the_entries_that_go_along_are_counted(void **state)
+{
+    (void)state;
+    for (size_t count = 0; count < 3; count++) {
+        const struct mail_context_input input = {.calendar_count = count};
+        struct json *context = mail_context_message(&input);
+        assert_int_equal(json_find_true(context, "has_calendar"), count > 0);
+        assert_int_equal(json_find_true(context, "has_many_calendars"), count > 1);
+        json_free(context);
+    }
+}
+
 static void long_texts_come_in_lines_too(void **state)
 {
     (void)state;
@@ -295,6 +380,10 @@ int main(void)
         cmocka_unit_test(a_link_of_another_scheme_is_left_out),
         cmocka_unit_test(roles_are_the_ones_given_and_else_a_delegates),
         cmocka_unit_test(many_names_are_counted),
+        cmocka_unit_test(who_has_no_name_is_counted),
+        cmocka_unit_test(a_course_is_only_online_where_nobody_can_travel_to_it),
+        cmocka_unit_test(only_who_has_a_place_has_a_link_of_their_own),
+        cmocka_unit_test(the_entries_that_go_along_are_counted),
         cmocka_unit_test(long_texts_come_in_lines_too),
         cmocka_unit_test(facts_of_the_wrong_type_are_as_absent),
     };

@@ -103,6 +103,26 @@ static void a_new_link_is_no_new_venue_but_going_online_is(void **state)
                           "{\"key\":1,\"venue\":\"Hall\"}");
     assert_true(is_true_at(context, "change.rows.0.is_venue_changed"));
     json_free(context);
+    context = change_make(LANGUAGE_EN_GB, "{\"key\":1,\"venue\":\"Hall\"}",
+                          "{\"key\":1,\"online_url\":\"https://m/1\"}");
+    assert_true(is_true_at(context, "change.is_venue_changed"));
+    assert_false(is_true_at(context, "change.is_link_changed"));
+    json_free(context);
+}
+
+/* Their link is not the one that changed. */
+static void who_has_a_link_of_their_own_is_shown_no_row_for_another(void **state)
+{
+    (void)state;
+    struct json *context = context_make(
+        LANGUAGE_EN_GB,
+        "{\"courses\":[1],\"booking\":{\"online_url\":\"https://m/own\"},\"change\":{"
+        "\"sessions\":[{\"key\":1,\"online_url\":\"https://m/1\"}]}}",
+        "[{\"id\":1,\"sessions\":[{\"key\":1,\"online_url\":\"https://m/2\"}]}]", "{}");
+    assert_true(is_true_at(context, "change.is_link_changed"));
+    assert_true(is_true_at(context, "change.rows.0.is_same"));
+    assert_int_equal(count_at(context, "change.changed_rows"), 0);
+    json_free(context);
 }
 
 /* In the order of their start, each with the number that it has, or had. */
@@ -228,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_course_put_off_and_one_on_again_say_so),
         cmocka_unit_test(each_kind_of_difference_is_told_apart),
         cmocka_unit_test(a_new_link_is_no_new_venue_but_going_online_is),
+        cmocka_unit_test(who_has_a_link_of_their_own_is_shown_no_row_for_another),
         cmocka_unit_test(sessions_come_go_and_stay),
         cmocka_unit_test(a_session_is_known_by_key_then_ref_then_place),
         cmocka_unit_test(a_move_across_the_change_of_clocks_says_both_zones),
