@@ -110,6 +110,23 @@ def test_the_notice_holds_old_and_new(course, owner, worker, tenant):
     assert data["roles"]["delegate"] is True and data["roles"]["tutor"] is False
 
 
+@pytest.mark.parametrize("old, new, shown", [
+    ("2027-03-27T09:30:00Z", "2027-03-28T08:30:00Z", ("2027-03-27T09:30", "GMT", "2027-03-28T09:30", "BST")),
+    ("2027-10-30T08:30:00Z", "2027-10-31T09:30:00Z", ("2027-10-30T09:30", "BST", "2027-10-31T09:30", "GMT")),
+])  # fmt: skip
+def test_old_and_new_are_by_the_tenants_clock_across_both_changes_of_it(
+    course, owner, worker, tenant, old, new, shown
+):
+    course.put_course("far", starts_at=old, ends_at=None)
+    course.put_booking("b far", "far", "p", status="confirmed", quiet=True)
+    course.change_course("far", starts_at=new)
+    (data,) = send(worker, tenant)
+    (before,) = data["change"]["sessions"]
+    (after,) = worker.courses[data["courses"][0]]["sessions"]
+    assert (before["starts_local"], before["zone"], after["starts_local"], after["zone"]) == shown
+    assert after["starts_unix"] - before["starts_unix"] == 24 * 3600 + (-3600 if "03" in old[5:7] else 3600)
+
+
 def test_a_second_change_waits_for_no_second_mail(course, owner, worker, tenant):
     course.change_course("c", venue="Town Hall")
     course.change_course("c", venue="Guildhall")

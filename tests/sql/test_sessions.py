@@ -1,5 +1,7 @@
 """A session is itself for good: its key follows it through every change, and is never another's."""
 
+import random
+
 import pytest
 
 from tests.support.portal import in_days
@@ -81,6 +83,39 @@ def test_no_key_is_used_again_whatever_comes_and_goes(demo, owner):
         assert key not in seen
         seen.add(key)
     assert sorted(gone(owner)) == sorted(seen - {key})
+
+
+def test_whatever_is_stated_a_ref_and_its_key_stay_together_and_no_two_share_one(demo, owner):
+    chance = random.Random(7)
+    key_of, ref_of = {}, {}
+    demo.put_course("c", sessions=[])
+    for _ in range(60):
+        refs = chance.sample("abcdefghij", chance.randrange(8))
+        demo.change_course("c", sessions=[
+            {"ref": ref, "starts_at": in_days(chance.randrange(10, 30))} for ref in refs
+        ])  # fmt: skip
+        rows = owner.execute("select ref, key from course_session").fetchall()
+        assert sorted(ref for ref, _ in rows) == sorted(refs)
+        for ref, key in rows:
+            assert key_of.setdefault(ref, key) == key and ref_of.setdefault(key, ref) == ref
+        assert set(gone(owner)) == set(ref_of) - {key for _, key in rows}
+
+
+def test_without_refs_as_many_as_stay_keep_a_key_and_none_is_given_twice(demo, owner):
+    chance = random.Random(8)
+    demo.put_course("c", sessions=[])
+    before = {}
+    for _ in range(60):
+        demo.change_course("c", sessions=bare(*(chance.randrange(10, 16) for _ in range(chance.randrange(6)))))
+        rows = owner.execute("select key, starts_at from course_session order by position").fetchall()
+        now = dict(rows)
+        assert len(now) == len(rows), "two sessions share a key"
+        assert not set(now) & set(gone(owner))
+        # A session that did not move is the same session.
+        for start in set(now.values()) & set(before.values()):
+            held = {key for key in before if before[key] == start}
+            assert held & {key for key in now if now[key] == start}
+        before = now
 
 
 def test_a_single_session_stated_by_the_courses_own_keys_is_one_and_the_same(demo, owner):
