@@ -50,7 +50,9 @@ def test_no_unit_program_at_all_is_a_failure(tmp_path):
 
 
 def test_a_sanitizer_s_report_is_a_failure(tmp_path):
-    calls = "echo 'ERROR: AddressSanitizer' >build/test/sanitizer.17; count_sanitizer_reports"
+    calls = (
+        "echo 'ERROR: AddressSanitizer' >build/test/sanitizer-debug.17; count_sanitizer_reports debug"
+    )
     assert count(tmp_path, "", calls)[:2] == (0, 1)
 
 
@@ -70,7 +72,38 @@ def test_a_skip_of_a_unit_program_is_listed_with_the_reason_printed_before_it(tm
 ])
 def test_pytest_is_counted_from_its_report(tmp_path, body, passed, failed, skipped):
     (tmp_path / "test_it.py").write_text(body)
-    counted = count(tmp_path, "", "run_pytest debug -p no:cacheprovider test_it.py")
+    counted = count(tmp_path, "", "run_pytest debug -- -p no:cacheprovider test_it.py")
     assert counted[:2] == (passed, failed), counted[2]
     log = tmp_path / "build/test/skipped.txt"
     assert skipped in (log.read_text() if log.exists() else "")
+
+
+def test_two_builds_are_tried_side_by_side_and_both_counted(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import os, pathlib, time\n"
+        "def test_meets_the_other():\n"
+        "    mine = pathlib.Path(os.environ['HANDBELL_BINARY']).parent.name\n"
+        "    pathlib.Path(f'at-{mine}').touch()\n"
+        "    deadline = time.monotonic() + 20\n"
+        "    while len(list(pathlib.Path('.').glob('at-*'))) < 2:\n"
+        "        assert time.monotonic() < deadline\n"
+        "        time.sleep(0.05)\n"
+        "    assert mine == 'one'\n"
+    )
+    counted = count(tmp_path, "", "run_pytest one two -- -p no:cacheprovider test_it.py")
+    assert counted[:2] == (1, 1), counted[2]
+
+
+def test_pytest_ends_with_whoever_started_it(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import os, pathlib, time\n"
+        "def test_long():\n"
+        "    pathlib.Path('pid').write_text(str(os.getpid()))\n"
+        "    time.sleep(50)\n"
+    )
+    calls = (
+        "start_pytest debug -p no:cacheprovider test_it.py\n"
+        "while ! [ -s pid ]; do sleep 0.1; done; stop_pytest"
+    )
+    count(tmp_path, "", calls)
+    assert not Path("/proc", (tmp_path / "pid").read_text()).exists()

@@ -90,10 +90,18 @@ has_path() {
 # What a sanitizer wrote from a process that a test started and whose end it did not look at.
 count_sanitizer_reports() {
     local report
-    for report in build/test/sanitizer.*; do
+    for report in build/test/sanitizer-"$1".*; do
         [ -e "$report" ] || continue
         count_failure "a sanitizer's report ($report)"
         head -n 40 "$report"
+    done
+}
+
+# Whoever stops this stops them: a shell's background jobs do not hear the Ctrl-C.
+stop_pytest() {
+    local pid
+    for pid in "${pytest_pids[@]}"; do
+        kill -INT "$pid" 2>/dev/null && wait "$pid"
     done
 }
 
@@ -103,22 +111,35 @@ make_temporary_folder() {
     TMPDIR=$(mktemp -d /tmp/handbell-XXXXXX) || die "no room in /tmp"
     chmod 1777 "$TMPDIR"
     export TMPDIR
-    trap 'rm -rf "$TMPDIR"' EXIT
+    trap 'stop_pytest; rm -rf "$TMPDIR"' EXIT
 }
 
-run_pytest() {
+# Begins the tests in Python against one build, beside whatever else runs: start_pytest PRESET ARGUMENT...
+# What they say goes to a file, for end_pytest.
+declare -A pytest_pids=()
+start_pytest() {
+    local preset=$1 environment
+    shift
+    has_path "$@" || set -- "$@" tests
+    rm -f "build/test/pytest-$preset".* build/test/sanitizer-"$preset".*
+    environment=log_path=$PWD/build/test/sanitizer-$preset
+    HANDBELL_BINARY=$PWD/build/$preset/handbell \
+        ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:$environment \
+        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:$environment \
+        timeout --signal=INT --kill-after=60 1500 "$python" -m pytest -q -rs \
+        --junitxml="build/test/pytest-$preset.xml" -o junit_family=xunit1 "$@" \
+        >"build/test/pytest-$preset.log" 2>&1 &
+    pytest_pids[$preset]=$!
+}
+
+# Waits for it, shows what it said and counts its tests.
+end_pytest() {
     local preset=$1 status counts
     local xml=build/test/pytest-$1.xml log=build/test/pytest-$1.log
-    shift
-    stage "pytest, $preset build"
-    has_path "$@" || set -- "$@" tests
-    rm -f "$xml" build/test/sanitizer.*
-    HANDBELL_BINARY=$PWD/build/$preset/handbell \
-        ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:log_path=$PWD/build/test/sanitizer \
-        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:log_path=$PWD/build/test/sanitizer \
-        timeout --signal=INT --kill-after=60 1500 "$python" -m pytest -q -rs \
-        --junitxml="$xml" -o junit_family=xunit1 "$@" 2>&1 | tee "$log"
-    status=${PIPESTATUS[0]}
+    tail -n +1 --follow=name --pid="${pytest_pids[$preset]}" "$log" 2>/dev/null
+    wait "${pytest_pids[$preset]}"
+    status=$?
+    unset "pytest_pids[$preset]"
     counts=$("$python" tests/support/count_junit.py "$xml" "pytest $preset" "$skipped_lines")
     if [ -z "$counts" ]; then
         count_failure "pytest left no report ($log)"
@@ -129,8 +150,26 @@ run_pytest() {
             count_failure "pytest ended with status $status ($log)"
         fi
     fi
-    count_sanitizer_reports
-    stage_end
+    count_sanitizer_reports "$preset"
+}
+
+# Against each of these builds, side by side: what one waits for, another uses. Arguments for pytest come
+# behind a "--".
+run_pytest() {
+    local preset presets=()
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        presets+=("$1")
+        shift
+    done
+    shift
+    for preset in "${presets[@]}"; do
+        start_pytest "$preset" "$@"
+    done
+    for preset in "${presets[@]}"; do
+        stage "pytest, $preset build"
+        end_pytest "$preset"
+        stage_end
+    done
 }
 
 build_stage() {
@@ -149,8 +188,7 @@ run_everything() {
     run_unit_programs clang clang
     run_unit_programs debug valgrind valgrind --quiet --error-exitcode=99 --leak-check=full \
         --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes
-    run_pytest debug
-    run_pytest sanitizers
+    run_pytest debug sanitizers --
 }
 
 run_one_preset() {
@@ -160,7 +198,7 @@ run_one_preset() {
     if [ "$has_unit" = only ] || [ $# -eq 0 ]; then
         run_unit_programs "$preset" "$preset"
     fi
-    [ "$has_unit" = only ] || run_pytest "$preset" "$@"
+    [ "$has_unit" = only ] || run_pytest "$preset" -- "$@"
 }
 
 run_tests() {
