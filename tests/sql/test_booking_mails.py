@@ -231,6 +231,22 @@ def test_a_removed_booking_or_person_takes_its_mail_along(course, owner, worker,
     assert mails(owner) == [] and send(worker, tenant) == []
 
 
+def test_a_removed_booking_names_and_means_nobody(course, worker, tenant):
+    """The booker hears of who is still booked, the delegate of the booking that stands."""
+    course.put_person("r", first_name="Rhian", last_name=None)
+    course.put_person("s", first_name="Siân", last_name=None)
+    for person in ("r", "s"):
+        course.put_booking(f"b {person}", "c", person, status="confirmed", booked_by="q", quiet=True)
+    course.call("remove", "booking", "b r")
+    for booking, status in (("b1", "cancelled"), ("b2", "waiting")):
+        course.put_booking(booking, "c", "p", status=status, quiet=True)
+    course.change_course("c", status="cancelled")
+    told = {data["person"]["email"]: data for _, data in worker.claim(tenant, 1).values()}
+    roles = [data["roles"] for data in told.values() if data["roles"]["booker"]]
+    assert [role["booked_for"] for role in roles] == [["Siân"]]
+    assert sorted(data["booking"]["ref"] for data in told.values() if data["booking"]) == ["b s", "b2"]
+
+
 def test_a_loading_tenant_tells_no_step(portal, owner, demo):
     grant_tenant(owner, PORTAL, "other")
     other = Portal(portal, tenant="other")

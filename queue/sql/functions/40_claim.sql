@@ -114,7 +114,7 @@ create or replace function roles_json(p_tenant bigint, p_course bigint, p_person
 language sql stable security definer set search_path = handbell, pg_temp as $$
     select json_build_object(
         'delegate', exists (select from handbell.booking b where b.tenant_id = p_tenant
-            and b.course_id = p_course and b.person_id = p_person),
+            and b.course_id = p_course and b.person_id = p_person and b.status <> 'removed'),
         'tutor', exists (select from handbell.course_tutor t where t.tenant_id = p_tenant
             and t.course_id = p_course and t.person_id = p_person),
         'booker', booked.names is not null,
@@ -124,7 +124,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
           from handbell.booking b join handbell.person d
               on d.tenant_id = p_tenant and d.person_id = b.person_id
           where b.tenant_id = p_tenant and b.course_id = p_course and b.booked_by = p_person
-            and b.person_id <> p_person) booked
+            and b.person_id <> p_person and b.status <> 'removed') booked
 $$;
 
 -- Does somebody else who is active read the same mailbox? By the index person_address.
@@ -147,7 +147,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
     from booking b join tenant t on t.tenant_id = p_tenant
     where b.tenant_id = p_tenant and b.course_id = p_course and b.person_id = p.person_id
       and (p_booking is null or b.booking_id = p_booking)
-    order by b.status = 'confirmed' desc, b.booking_id limit 1
+    order by b.status = 'confirmed' desc, handbell.holds_a_place(b.status) desc, b.booking_id limit 1
 $$;
 
 -- The course as it was, in the shape of courses_json.
