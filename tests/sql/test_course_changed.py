@@ -255,6 +255,22 @@ def test_the_brake_counts_urgent_changes_apart(demo, owner):
     assert {state for _, state, _ in notices(owner)} == {"ready"}
 
 
+def test_a_wrong_column_is_held_and_its_correction_tells_nobody(demo, owner, worker, tenant):
+    demo.put_tenant(rules={"brake": 5})
+    courses = [f"c{number}" for number in range(6)]
+    for course in courses:
+        demo.put_person(course)
+        demo.put_course(course, venue="County Hall")
+        demo.put_booking(f"b {course}", course, course, status="confirmed", quiet=True)
+    demo.put_many("course", [{"ref": course, "venue": "Market Street"} for course in courses])
+    assert [state for _, state, _ in notices(owner)] == ["held"] * 6
+    demo.put_many("course", [{"ref": course, "venue": "County Hall"} for course in courses])
+    assert [row[1:] for row in notices(owner)] == [("skipped", "superseded")] * 6
+    for (job,) in owner.execute("select job_id from job where state = 'held'").fetchall():
+        demo.call("release", job)
+    assert send(worker, tenant) == []
+
+
 @pytest.mark.parametrize("old, new, lane", [
     (10, 11, SERVICE_LANE), (1, 10, URGENT_LANE), (10, 1, URGENT_LANE), (3, 4, SERVICE_LANE),
 ])  # fmt: skip
