@@ -133,7 +133,7 @@ struct mail_context_input {
      * "establishment":{"name"} (in the place of a person), "is_urgent","link_topic",
      * "courses":[ids],"ticks":[category ids],
      * "booking":{"ref","status","online_url","offer_expires_local","delegate_name"},
-     * "change":{"title","sessions":[as a course's]},
+     * "change":{"title","status","sessions":[as a course's]},
      * "roles":{"delegate","booker","tutor","provider","booked_for":[names]}} */
     const struct json *message;
     const char *address;     /* that it goes to; NULL: the person's own */
