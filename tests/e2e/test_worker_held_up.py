@@ -19,7 +19,7 @@ def readers(demo):
         demo.put_person(f"r{number}", interests=["maths"])
 
 
-@pytest.mark.parametrize("held", ["a cancellation", "a course", "a merge"])
+@pytest.mark.parametrize("held", ["a cancellation", "a course", "a change", "a merge"])
 def test_urgent_mail_overtakes_what_an_open_transaction_holds(
     handbell, mail_store, demo, owner, connect, readers, held
 ):
@@ -28,6 +28,9 @@ def test_urgent_mail_overtakes_what_an_open_transaction_holds(
     demo.put_course("doomed")
     demo.put_booking("b", "doomed", "d", status="confirmed", quiet=True)
     demo.put_course("c", categories=["maths"])
+    if held == "a change":
+        demo.put_booking("b c", "c", "d", status="confirmed", quiet=True)
+        demo.change_course("c", venue="Town Hall")
     holder = Portal(connect(PORTAL, autocommit=False))
     if held == "a course":
         holder.change_course("c", summary="In work")
@@ -35,6 +38,8 @@ def test_urgent_mail_overtakes_what_an_open_transaction_holds(
         owner.execute("select fan_out(tenant_id, 1000) from tenant")
         if held == "a cancellation":
             holder.change_course("c", status="cancelled")
+        elif held == "a change":
+            holder.change_course("c", venue="Guildhall")
         else:
             holder.call("merge_people", "r0", "r1")
     worker = handbell.start_worker(mail_store.url)
@@ -42,10 +47,11 @@ def test_urgent_mail_overtakes_what_an_open_transaction_holds(
     time.sleep(1)
     started = time.monotonic()
     demo.change_course("doomed", status="cancelled", cancel_reason="Snow")
-    mail_store.wait_for(1, to="d@example.org")
+    (mail,) = mail_store.wait_for(1, to="d@example.org")
+    assert "Snow" in mail.text()
     assert time.monotonic() - started < 2.0
     holder.connection.rollback()
-    mail_store.wait_for(21)
+    mail_store.wait_for(22 if held == "a change" else 21)
     worker.check_running()
 
 
