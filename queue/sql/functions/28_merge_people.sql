@@ -11,6 +11,8 @@ begin
     if v_keep = v_gone then
         perform refuse('HB001', 'merge_people', p_keep, null, 'one ref named twice');
     end if;
+    -- As fan_out does: it must not store a match or an alert of the one while the other's become theirs.
+    perform from tenant where tenant_id = v_tenant for no key update;
     perform lock_courses_of_person(v_tenant, v_gone);
     -- FOR UPDATE waits for whoever gives one of them a place now; and that may be on another course.
     perform from person where tenant_id = v_tenant and person_id in (v_keep, v_gone)

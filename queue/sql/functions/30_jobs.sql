@@ -152,24 +152,24 @@ begin
 end $$;
 
 -- The matches of a course that nobody was told of yet. Their alerts are locked first: what a worker has
--- sealed meanwhile is told, and stays. Returns how many there were.
+-- sealed meanwhile is told, and stays. Returns how many there were. (Arrays, not joins, and planned by
+-- their true lengths: as many alerts wait as the statistics know nothing of, and a join compared each
+-- with each; a minute for 20,000.)
 create or replace function drop_waiting_matches(p_tenant bigint, p_course bigint) returns integer
-language plpgsql security definer set search_path = handbell, pg_temp as $$
+language plpgsql security definer set search_path = handbell, pg_temp
+set plan_cache_mode = force_custom_plan as $$
 declare
+    v_alerts bigint[] := array(select x.message_id from match x
+        where x.tenant_id = p_tenant and x.course_id = p_course and x.message_id > 0);
     v_count integer;
 begin
-    with waiting as (
-        select m.message_id from match x
-        join message m on m.tenant_id = p_tenant and m.message_id = x.message_id
-        where x.tenant_id = p_tenant and x.course_id = p_course and not m.is_sealed
-        order by m.message_id
-        for update of m
-    ), untold as (
-        update message m set courses = array_remove(m.courses, p_course) from waiting w
-        where m.tenant_id = p_tenant and m.message_id = w.message_id
-    )
-    delete from match x using waiting w
-        where x.tenant_id = p_tenant and x.course_id = p_course and x.message_id = w.message_id;
+    v_alerts := array(select m.message_id from message m
+        where m.tenant_id = p_tenant and m.message_id = any (v_alerts) and not m.is_sealed
+        order by m.message_id for update);
+    update message set courses = array_remove(courses, p_course)
+        where tenant_id = p_tenant and message_id = any (v_alerts);
+    delete from match
+        where tenant_id = p_tenant and course_id = p_course and message_id = any (v_alerts);
     get diagnostics v_count = row_count;
     return v_count;
 end $$;
@@ -207,7 +207,7 @@ begin
 end $$;
 
 -- All that is pending for a course: its matches not told yet, its jobs, its rules. The caller holds
--- the course row FOR UPDATE.
+-- the course row FOR UPDATE. Jobs are locked before messages, as cancel_job and fan_out lock them.
 create or replace function revoke_course_mail(p_tenant bigint, p_course bigint, p_reason text)
 returns integer
 language plpgsql security definer set search_path = handbell, pg_temp as $$
@@ -219,13 +219,13 @@ begin
         set job_id = case when job_id is not null then 0 end,
             due = case when job_id is null then 'infinity' else due end
         where tenant_id = p_tenant and course_id = p_course;
-    if drop_waiting_matches(p_tenant, p_course) > 0 then
-        perform match_series_again(p_tenant, p_course);
-    end if;
     v_jobs := array(select job_id from job where tenant_id = p_tenant and course_id = p_course
                     and state <> 'revoked' order by job_id for update);
     update job set state = 'revoked'
         where tenant_id = p_tenant and job_id = any (v_jobs);
+    if drop_waiting_matches(p_tenant, p_course) > 0 then
+        perform match_series_again(p_tenant, p_course);
+    end if;
     return revoke_messages(p_tenant, array(select message_id from message
         where tenant_id = p_tenant and job_id = any (v_jobs)), p_reason);
 end $$;
