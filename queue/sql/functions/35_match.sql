@@ -241,9 +241,11 @@ begin
         order by m.message_id
         for update of m
     ), told as (
-        update message m set due = least(m.due, w.due), courses = m.courses || p_course
-        from waiting w
-        where m.tenant_id = p_tenant and m.message_id = w.message_id
+        -- It may have waited for a worker until it was nearly worthless: what joins it now is not.
+        update message m set due = least(m.due, w.due), courses = m.courses || p_course,
+                             expires_at = greatest(m.expires_at, w.due + k.expires_after)
+        from waiting w, kind k
+        where m.tenant_id = p_tenant and m.message_id = w.message_id and k.kind = 'course_alert'
     ), joined as (
         insert into match (tenant_id, course_id, person_id, message_id)
         select p_tenant, p_course, w.person_id, w.message_id from waiting w
@@ -254,8 +256,8 @@ begin
 end $$;
 
 -- One step of fanning out the tenant's oldest alert job: at most p_limit people (131,072: a block of
--- message_block) in one short transaction. True: there is more to do. What another session holds is left to a later call: the chores
--- of all tenants would wait with this one.
+-- message_block) in one short transaction. True: there is more to do. What another session holds is left
+-- to a later call: the chores of all tenants would wait with this one.
 --
 -- Planned anew each time, with its arrays' true lengths: a plan kept from when the queue was empty
 -- compared each of a step's people with each match (measured: 61 s instead of 2).
@@ -348,6 +350,8 @@ begin
         from job o join match x on x.tenant_id = p_tenant and x.course_id = o.course_id
             and x.matched_at >= j.created_at
         where o.tenant_id = p_tenant and o.created_at = j.created_at and o.job_id <> j.job_id
-          and o.transaction = j.transaction and o.kind = 'course_alert' and o.state <> 'held';
+          and o.transaction = j.transaction and o.kind = 'course_alert' and o.state <> 'held'
+          and not exists (select from message m where m.tenant_id = p_tenant
+                          and m.message_id = x.message_id and m.created_at < j.created_at);
     return v_others + v_mails > v_brake;
 end $$;
