@@ -142,6 +142,40 @@ language sql stable as $$
     where m.epoch = u.epoch and m.owner = p_owner and m.state = 'claimed'
 $$;
 
+-- The courses of these alerts that may not be told to all: locked, so that none opens, and is matched
+-- again, between the look that finds it shut and the commit that says it was not told. Returns those
+-- that another session holds: nothing here waits for them.
+create or replace function lock_shut_courses(p_tenant bigint, p_ids bigint[]) returns bigint[]
+language plpgsql as $$
+declare
+    v_shut bigint[] := array(
+        select c.course_id from (
+            select distinct unnest(m.courses) as course_id from message m
+            where m.tenant_id = p_tenant and m.message_id = any (p_ids)) d
+        join course c on c.tenant_id = p_tenant and c.course_id = d.course_id
+        where not takes_alerts(c, now()) or c.is_restricted_to_some);
+    v_locked bigint[];
+begin
+    if v_shut = '{}' then
+        return v_shut;
+    end if;
+    v_locked := array(select c.course_id from course c
+        where c.tenant_id = p_tenant and c.course_id = any (v_shut)
+        order by c.course_id for share skip locked);
+    return array(select unnest(v_shut) except select unnest(v_locked));
+end $$;
+
+-- Whoever held these courses while they were looked at may be opening them.
+create or replace function match_again(p_tenant bigint, p_courses bigint[]) returns void
+language plpgsql as $$
+begin
+    perform add_job(p_tenant, 'course_alert', u.course_id, null, 0)
+        from unnest(p_courses) u (course_id)
+        where not exists (select from job j where j.tenant_id = p_tenant
+            and j.course_id = u.course_id and j.kind = 'course_alert'
+            and (j.state = 'held' or j.state = 'matching' and j.progress = 0));
+end $$;
+
 create or replace function mark(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[])
 returns table (message_id bigint, verdict text, address text, courses bigint[])
@@ -150,6 +184,7 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
 set lock_timeout = '500ms' as $$ -- see claim()
 declare
     v_basis text;
+    v_unsure bigint[];
 begin
     -- First the lock, then, in a statement with a younger snapshot, the look: whoever commits an
     -- opt-out and then finds no such lock knows that this look will see it (page_in_flight).
@@ -157,6 +192,7 @@ begin
         where m.tenant_id = p_tenant and m.message_id = any (p_ids)
         order by m.message_id for update;
     select t.basis into strict v_basis from tenant t where t.tenant_id = p_tenant;
+    v_unsure := lock_shut_courses(p_tenant, p_ids);
     return query
     with looked as (
         select * from look_at(p_tenant, p_owner, p_ids, p_epochs, v_basis)
@@ -167,7 +203,8 @@ begin
                         'go') as verdict
         from looked l
     ), dropped as (
-        -- A course that cannot be booked any more was not told: should it open again, it matches anew.
+        -- What cannot be booked any more, or not by this person, was not told: should it open again, it
+        -- matches anew.
         -- (OFFSET 0: message by message, by the index, whatever the statistics of match say.)
         delete from match x
         using judged j cross join lateral (
@@ -178,8 +215,6 @@ begin
           and not (told.course_id = any (coalesce(j.courses, '{}')))
           and x.tenant_id = p_tenant and x.course_id = told.course_id
           and x.person_id = told.person_id
-          and not exists (select from course c where c.tenant_id = p_tenant
-                          and c.course_id = x.course_id and takes_alerts(c, now()))
     ), going as (
         update message m set state = 'transmitting', courses = j.courses from judged j
         where m.tenant_id = p_tenant and m.message_id = j.message_id and j.verdict = 'go'
@@ -199,4 +234,7 @@ begin
     from unnest(p_ids) with ordinality as u (message_id, position)
     left join judged j on j.message_id = u.message_id
     order by u.position;
+    if v_unsure <> '{}' then
+        perform match_again(p_tenant, v_unsure);
+    end if;
 end $$;
