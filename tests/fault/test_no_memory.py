@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.support import process, schema, smtp_client, tokens
+from tests.support import previews, process, schema, smtp_client, tokens
 from tests.support.portal import in_days
 from tests.support.queue_calls import is_quiet
 from tests.support.web import Site
@@ -51,6 +51,27 @@ def test_one_mail_is_sent_or_deferred_whatever_allocation_fails(starve, mail_sto
         sent += arrived
     assert number > 10 and sent > 0
     assert running.returncode == 0 and "\tsent\t" in out
+
+
+def test_a_preview_is_whole_or_says_why_not_whatever_allocation_fails(starve):
+    """Those of the facts and the mail: the last ones."""
+
+    def preview(number):
+        starve(number)
+        done = previews.run("--kind", "booking_confirmed", "--sample", "--language", "cy")
+        return done, starve.has_starved()
+
+    whole, _ = preview(0)
+    last, step = 0, 1 << 14
+    while step := step // 2:
+        last += step if preview(last + step)[1] else 0
+    assert last > 1000 and whole.returncode == 0
+    for number in range(last - 800, last, 3):
+        done, _ = preview(number)
+        if done.returncode == 0:
+            assert done.stdout == whole.stdout, number
+        else:
+            assert done.returncode in (os.EX_OSERR, os.EX_DATAERR) and done.stdout == b"", number
 
 
 def test_a_worker_loses_nothing_whatever_allocation_fails(

@@ -170,6 +170,12 @@ bool json_append(struct json *array, struct json *value)
     return json_array_append_new(writable(array), writable(value)) == 0;
 }
 
+bool json_set_all(struct json *object, const struct json *other)
+{
+    return !json_is_object(inner(other)) ||
+           json_object_update(writable(object), writable(other)) == 0;
+}
+
 void json_each(const struct json *object,
                bool (*visit)(void *context, const char *key, const struct json *value),
                void *context)

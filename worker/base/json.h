@@ -59,6 +59,9 @@ struct json *json_new_bool(bool value);
  * without memory. */
 bool json_set(struct json *object, const char *key, struct json *value);
 bool json_append(struct json *array, struct json *value);
+/* Sets each member of `other` in `object`, holding it; nothing where `other` is no object. False
+ * without memory, with some of them set. */
+bool json_set_all(struct json *object, const struct json *other);
 /* Calls `visit` for each member in the order it was set, until one call returns false. */
 void json_each(const struct json *object,
                bool (*visit)(void *context, const char *key, const struct json *value),

@@ -79,17 +79,12 @@ static bool request_read(const struct cli_arguments *arguments, struct request *
     return true;
 }
 
-static bool member_copy(void *context, const char *key, const struct json *value)
-{
-    return json_set(context, key, json_hold(value));
-}
-
 /* `object` with `key` set to `value`, which it takes over; NULL without memory. */
 static struct json *object_with(const struct json *object, const char *key, struct json *value)
 {
     struct json *copy = json_new_object();
-    json_each(object, member_copy, copy);
-    if (json_set(copy, key, value))
+    bool is_whole = json_set_all(copy, object);
+    if (json_set(copy, key, value) && is_whole)
         return copy;
     json_free(copy);
     return NULL;

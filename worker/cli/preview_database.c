@@ -2,25 +2,26 @@
 #include "worker/cli/preview_database.h"
 
 #include "worker/cli/database.h"
+#include "worker/model/shared_mailbox.h"
 
 #include <string.h>
 #include <sysexits.h>
 
 enum { COLUMN_WHAT, COLUMN_ID, COLUMN_DATA };
 
-static bool member_copy(void *context, const char *key, const struct json *value)
-{
-    return strcmp(key, "email") == 0 || json_set(context, key, json_hold(value));
-}
-
-/* Whoever looks at a preview needs no address, and a mail that has none reaches nobody. */
+/* Whoever looks at a preview needs no address, and a mail that has none reaches nobody. That
+ * several people read there is all that the mail would show of it. */
 static struct json *message_without_address(const struct json *message)
 {
+    const struct json *person = json_find(message, "person");
     struct json *copy = json_new_object();
-    struct json *person = json_new_object();
-    json_each(message, member_copy, copy);
-    json_each(json_find(message, "person"), member_copy, person);
-    if (json_set(copy, "person", person))
+    struct json *nobody = json_new_object();
+    bool is_shared = json_find_true(person, "shares_address") ||
+                     shared_mailbox_is_generic(json_find_text(person, "email"));
+    bool is_made = json_set_all(copy, message) && json_set_all(nobody, person) &&
+                   json_set(nobody, "email", json_new_text("", 0)) &&
+                   json_set(nobody, "shares_address", json_new_bool(is_shared));
+    if (json_set(copy, "person", nobody) && is_made)
         return copy;
     json_free(copy);
     return NULL;

@@ -98,9 +98,10 @@ static bool write_by(struct mail_writer *writer, const struct batch *batch,
     else if (is_done)
         page_append(writer->html.data, batch->tenant, out);
     buf_free(&mail);
+    if (is_done && out->is_out_of_memory)
+        return error_set(error, EX_OSERR, "no memory");
     if (is_done && out->has_failed)
-        return error_set(error, out->is_out_of_memory ? EX_OSERR : EX_DATAERR,
-                         "the mail is too long");
+        return error_set(error, EX_DATAERR, "the mail is too long");
     return is_done;
 }
 

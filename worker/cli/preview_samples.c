@@ -113,11 +113,6 @@ static struct json *courses_choose(const struct json *courses, const struct json
     return chosen;
 }
 
-static bool member_copy(void *context, const char *key, const struct json *value)
-{
-    return json_set(context, key, json_hold(value));
-}
-
 /* The sample's message with what its kind and its person add. */
 static struct json *message_make(const char *kind, const struct json *of_kind,
                                  const struct json *sample, const struct json *person)
@@ -126,8 +121,8 @@ static struct json *message_make(const char *kind, const struct json *of_kind,
     const struct json *link_topic = json_find(of_kind, "link_topic");
     if (message == NULL)
         return NULL;
-    json_each(json_find(sample, "message"), member_copy, message);
     bool is_whole =
+        json_set_all(message, json_find(sample, "message")) &&
         json_set(message, "id", json_new_integer(0)) &&
         json_set(message, "kind", json_new_text(kind, strlen(kind))) &&
         (link_topic == NULL || json_set(message, "link_topic", json_hold(link_topic))) &&
