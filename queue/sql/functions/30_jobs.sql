@@ -206,6 +206,19 @@ begin
         where c.tenant_id = p_tenant and c.course_id = p_course and takes_alerts(s, now());
 end $$;
 
+-- A course that is full, say, before it was told leaves its readers to the others of its series. (Not
+-- one that is put off: it is on again soon.)
+create or replace function leave_to_series(p_tenant bigint, c course) returns void
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+begin
+    if c.series is not null
+       and exists (select from tenant t where t.tenant_id = p_tenant
+                   and (t.rules ->> 'once_per_series')::boolean)
+       and drop_waiting_matches(p_tenant, c.course_id) > 0 then
+        perform match_series_again(p_tenant, c.course_id);
+    end if;
+end $$;
+
 -- All that is pending for a course: its matches not told yet, its jobs, its rules. The caller holds
 -- the course row FOR UPDATE. Jobs are locked before messages, as cancel_job and fan_out lock them.
 create or replace function revoke_course_mail(p_tenant bigint, p_course bigint, p_reason text)

@@ -80,6 +80,9 @@ begin
     end if;
     perform schedule_rules(p_tenant, p_course,
         p_old_status is not null and p_changed && array['sessions']);
+    if not takes_alerts(c, now()) and c.status <> 'postponed' then
+        perform leave_to_series(p_tenant, c);
+    end if;
     if p_old_status <> 'published' and c.status = 'published' then
         perform tell_missed(p_tenant, c);
     end if;
