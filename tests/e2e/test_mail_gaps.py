@@ -62,6 +62,38 @@ def facts_by_chance(chance, kind):
     }
 
 
+def hundred_sessions(place):
+    return [
+        {
+            "key": number, "starts_local": f"2027-05-{number % 28 + 1:02}T{number // 28 + 9:02}:00",
+            "ends_local": f"2027-05-{number % 28 + 1:02}T{number // 28 + 10:02}:00", "zone": "BST",
+            "venue": f"{place}, Room {number}", "venue_address": "Market Street\nWestmarch",
+        }
+        for number in range(1, 101)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["course_changed", "joining_instructions", "course_cancelled"])
+@pytest.mark.parametrize("language", previews.LANGUAGES)
+def test_a_mail_of_a_hundred_sessions_tells_each_and_is_not_clipped(driver, kind, language):
+    """Gmail hides what is behind the first 102 KB: the way out of the list, and half of the change."""
+    mail = driver.mail({
+        "tenant": {"name": "Westmarch CPD"}, "language": language,
+        "courses": [{"id": 1, "title": "A year of evenings", "sessions": hundred_sessions("Guildhall")}],
+        "message": {
+            "kind": kind, "courses": [1], "person": {"first_name": "Ann", "email": "x@example.org"},
+            "booking": {"status": "confirmed"}, "roles": {"delegate": True},
+            "change": {"title": "A year of evenings", "sessions": hundred_sessions("Town Hall")},
+        },
+    })  # fmt: skip
+    page = previews.html_of(mail)
+    assert len(page.encode()) < 100_000
+    places = ["Guildhall", "Town Hall"] if kind == "course_changed" else ["Guildhall"]
+    for number in range(1, 101):
+        for place in places:
+            assert re.search(rf"{place}, Room {number}\b", page), (place, number)
+
+
 TEXT_FAULTS = {
     "a doubled blank line": r"\n\n\n",
     "a blank line at an end": r"\A\n|\n\n\Z",

@@ -51,10 +51,11 @@
  *   COURSE.resources[]   .name .url
  *
  * Kinds about a booking:
- *   booking.ref .online_url (the delegate's own link, "" without a place) .delegate_name
- * .offer_expires (as cancel_by) booking.is_confirmed .is_waiting (also offered) .is_offered
- * .is_requested (also approved) booking.is_approved .is_declined .is_cancelled booking.is_for_other
- * the recipient is not the delegate (who is delegate_name)
+ *   booking.ref .delegate_name .offer_expires (as cancel_by)
+ *   booking.online_url   the delegate's own link, "" for who has no place
+ *   booking.is_confirmed .is_waiting (also offered) .is_offered .is_requested (also approved)
+ *   booking.is_approved .is_declined .is_cancelled
+ *   booking.is_for_other the recipient is not the delegate (who is delegate_name)
  *
  * course_cancelled, course_changed and booking mails, why it concerns the recipient; several may
  * hold:
@@ -71,10 +72,11 @@
  *                        stays) .has_added .has_dropped
  *   change.rows[]: every session, old beside new, in the order of their start
  *     .is_added .is_dropped .is_changed .is_same (one of them holds)
- *     .is_day_changed .is_times_changed .is_venue_changed .is_link_changed (a new one is told;
- * never of a row of somebody who has a link of their own) .old, .new         as a session above;
- * false where there is none (.is_added, .is_dropped) change.changed_rows[] those of the rows that
- * are not is_same
+ *     .is_day_changed .is_times_changed .is_venue_changed
+ *     .is_link_changed   a new one is told; never of a row of somebody with a link of their own
+ *     .old, .new         as a session above; false where there is none (.is_added, .is_dropped)
+ *   change.changed_rows[] those of the rows that are not is_same
+ *   change.is_long       they are more than can stand side by side in one page
  *
  * course_alert:
  *   course_count, is_one, is_many, course_plural.zero .one .two .few .many .other

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-enum { ROWS_MAXIMUM = 2 * MAIL_CONTEXT_SESSIONS_MAXIMUM, DAY_BYTES = 10 };
+/* Past LONG_ROWS a page with each side by side would come near what Gmail cuts off (102 KB). */
+enum { ROWS_MAXIMUM = 2 * MAIL_CONTEXT_SESSIONS_MAXIMUM, LONG_ROWS = 25, DAY_BYTES = 10 };
 
 struct difference {
     bool is_day;
@@ -199,6 +200,7 @@ static void add_rows(struct context_builder *view, const struct rows *rows,
     add_difference(view, &total);
     context_build_bool(view, "has_added", has_added);
     context_build_bool(view, "has_dropped", has_dropped && !is_postponed);
+    context_build_bool(view, "is_long", json_array_count(changed) > LONG_ROWS);
     context_build_value(view, "rows", all);
     context_build_value(view, "changed_rows", changed);
 }
