@@ -49,3 +49,18 @@ def test_people_who_share_an_address_are_told_apart_whatever_it_is_called(servic
     assert "Siân Ó Súilleabháin" in mails.pop("wren@oakfield.example.org").message["Subject"]
     (alone,) = mails.values()
     assert "Ann Lee" not in alone.message["Subject"]
+
+
+def test_an_alert_says_for_whom_it_is_whatever_the_shared_mailbox_is_called(service):
+    service.demo.put_category("maths")
+    for ref in ("p1", "p2"):
+        first, last = NAMES[ref]
+        service.demo.put_person(ref, email="wren@oakfield.example.org", first_name=first,
+                                last_name=last, interests=["maths"])  # fmt: skip
+    service.demo.put_person("alone", first_name="Ann", last_name="Lee", interests=["maths"])
+    service.demo.put_course("c1", title="Fractions", categories=["maths"])
+    mails = service.store.wait_for(3)
+    shared = [mail for mail in mails if mail.recipient == "wren@oakfield.example.org"]
+    assert names_in_subjects(shared) == ["p1", "p2"]
+    (alone,) = [mail for mail in mails if mail not in shared]
+    assert "Ann Lee" not in alone.message["Subject"]

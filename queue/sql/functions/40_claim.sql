@@ -185,7 +185,10 @@ language sql stable as $$
         'created_unix', extract(epoch from m.created_at)::bigint, 'attempt', m.attempts,
         'person', json_build_object('id', p.person_id, 'email', p.email, 'title', p.title,
             'first_name', p.first_name, 'last_name', p.last_name, 'display_name', p.display_name,
-            'language', p.language),
+            'language', p.language, 'shares_address', exists (
+                select from handbell.person o where o.tenant_id = p_tenant -- as shares_address(), in line
+                    and lower(o.email) = lower(p.email) and o.person_id <> p.person_id
+                    and o.status = 'active')),
         'courses', array(
             select x from unnest(m.courses) x order by array_position(p_courses, x)),
         'ticks', array(
