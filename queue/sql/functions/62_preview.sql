@@ -70,7 +70,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
         'person', json_build_object('id', p.person_id,
             'email', p.email, 'title', p.title, 'first_name', p.first_name,
             'last_name', p.last_name, 'display_name', p.display_name, 'language', p.language,
-            'shares_address', case when k.kind <> 'course_alert' then shares_address(p) end),
+            'shares_address', shares_address(p)),
         'establishment', null,
         'courses', json_build_array(c.course_id),
         'ticks', case when k.kind = 'course_alert' then array(
