@@ -1,5 +1,6 @@
 """Mails of a worker are signed by every key of their domain: an independent program verifies them."""
 
+import asyncio
 import base64
 import re
 import signal
@@ -270,3 +271,50 @@ def test_the_urgent_mail_overtakes_alerts_that_wait_for_their_signatures(
     subjects = [str(mail.message["Subject"]) for mail in mail_store.mails()]
     (place,) = [number for number, text in enumerate(subjects) if "ancelled" in text]
     assert place < 300, "it waited behind the alerts"
+
+
+def test_slow_signatures_hold_up_no_marks_that_are_given_back_again(
+    signer, demo, owner, keys, mail_store
+):
+    for number in range(4):
+        keys.make(DOMAIN, f"s{number}", bits=4096)
+    worker = signer(smtp={"connections": 500})
+    demo.put_category("maths")
+    demo.put_many("person", [
+        {"ref": f"r{number}", "email": f"r{number}@example.org", "consent": True, "alerts": True,
+         "interests": ["maths"]}
+        for number in range(200)
+    ])  # fmt: skip
+    demo.put_course("c1", categories=["maths"])
+    wait_until_quiet(worker, owner)
+    assert worker.stop() == 0 and len(mail_store.mails()) == 200
+    given_back = sum(int(count) for count in re.findall(r" unsent=(\d+)", worker.log_text()))
+    assert given_back < 100
+
+
+def test_mails_that_wait_for_the_relay_when_keys_come_are_signed(
+    signer, demo, owner, keys, mail_store
+):
+    async def after_a_while(_):
+        await asyncio.sleep(0.4)
+
+    mail_store.before_reply = after_a_while
+    keys.make("other.example.org", "s1", bits=1024)
+    connections = 4
+    worker = signer(smtp={"connections": connections})
+    demo.put_category("maths")
+    demo.put_many("person", [
+        {"ref": f"r{number}", "email": f"r{number}@example.org", "consent": True, "alerts": True,
+         "interests": ["maths"]}
+        for number in range(60)
+    ])  # fmt: skip
+    demo.put_course("c1", categories=["maths"])
+    mail_store.wait_for(12)
+    keys.make(DOMAIN, "s1", bits=1024)
+    reload(worker, 1)
+    before = len(mail_store.mails())
+    wait_until_quiet(worker, owner)
+    later = mail_store.mails()[before:]
+    signed = [mail.message["DKIM-Signature"] is not None for mail in later]
+    # What each session of the relay's client had was written before.
+    assert False not in signed[connections:] and True in signed

@@ -104,16 +104,8 @@ static void flow_mark(struct message_flow *flow)
 {
     while (flow->is_serving && !flow->is_stopping && !flow->is_marking_paused) {
         const struct message *first = message_lists_first(flow->lists.claimed);
-        size_t ahead = message_lists_ahead(&flow->lists);
-        bool is_urgent = first != NULL && first->lane == LANE_URGENT;
-        uint32_t limit = relay_ahead_limit(&flow->relay, is_urgent);
-        uint32_t room = breaker_room(&flow->relay.breaker, clock_monotonic_ms(),
-                                     (uint32_t)(ahead + flow->lists.sending.count),
-                                     limit > ahead ? limit - (uint32_t)ahead : 0);
-        if (first == NULL || room == 0)
-            return;
-        /* Few large marks cost less than many small ones; but nothing urgent waits for that. */
-        if (room < limit / 4 && !is_urgent && !breaker_is_open(&flow->relay.breaker))
+        uint32_t room = first != NULL ? message_flow_mark_room(flow, first) : 0;
+        if (room == 0)
             return;
         flow->is_marking_paused = !flow_mark_batch(flow, room);
     }
@@ -271,6 +263,10 @@ static void on_sent(void *context, const struct outcome *outcome);
 
 static void message_send(struct message_flow *flow, struct message *message)
 {
+    if (message->mail.size == 0 && signing_is_due(&flow->signing, message)) {
+        message_enter(message, MESSAGE_MARKED); /* its keys have come since */
+        return;
+    }
     if (message->mail.size == 0 && !message_write(flow, message))
         return;
     message->transaction = (struct smtp_transaction){

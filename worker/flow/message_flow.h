@@ -80,6 +80,9 @@ bool message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane l
  * where `coming` are claimed and not here yet. */
 uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint32_t capacity,
                            uint32_t coming);
+/* How many may be marked now, `first`'s turn being next: what the relay takes before their marks
+ * are too old, and what can be signed before. 0 also where it is worth waiting for more. */
+uint32_t message_flow_mark_room(const struct message_flow *flow, const struct message *first);
 /* How many of a tenant's messages are in memory. */
 uint32_t message_flow_count_tenant(const struct message_flow *flow, int64_t tenant_id);
 

@@ -3,6 +3,16 @@
 #include "worker/flow/message_flow.h"
 #include "worker/model/lane.h"
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint32_t room_below(uint32_t limit, size_t taken)
+{
+    return taken < limit ? limit - (uint32_t)taken : 0;
+}
+
 uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint32_t capacity,
                            uint32_t coming)
 {
@@ -15,6 +25,28 @@ uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint
         capacity = worth_holding;
     return breaker_room(&flow->relay.breaker, clock_monotonic_ms(), held,
                         lane_room(lane, capacity, held));
+}
+
+uint32_t message_flow_mark_room(const struct message_flow *flow, const struct message *first)
+{
+    size_t ahead = message_lists_ahead(&flow->lists);
+    bool is_urgent = first->lane == LANE_URGENT;
+    uint32_t limit = relay_ahead_limit(&flow->relay, is_urgent);
+    uint32_t room = room_below(limit, ahead);
+
+    if (signing_is_due(&flow->signing, first)) {
+        uint32_t signed_limit =
+            signing_ahead_limit(&flow->signing) + (is_urgent ? SIGNING_BATCH : 0);
+        size_t unsigned_ahead = flow->lists.marking.count +
+                                message_lists_count(flow->lists.marked) + flow->lists.signing.count;
+        limit = least(limit, signed_limit);
+        room = least(room, room_below(signed_limit, unsigned_ahead));
+    }
+    /* Few large marks cost less than many small ones; but nothing urgent waits for that. */
+    if (room < limit / 4 && !is_urgent && !breaker_is_open(&flow->relay.breaker))
+        return 0;
+    return breaker_room(&flow->relay.breaker, clock_monotonic_ms(),
+                        (uint32_t)(ahead + flow->lists.sending.count), room);
 }
 
 uint32_t message_flow_count_tenant(const struct message_flow *flow, int64_t tenant_id)

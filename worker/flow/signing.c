@@ -1,6 +1,7 @@
 /* Batches of mails on the thread pool. */
 #include "worker/flow/signing.h"
 
+#include "worker/base/clock.h"
 #include "worker/base/crypto.h"
 #include "worker/mail/dkim.h"
 
@@ -49,6 +50,7 @@ void signing_init(struct signing *signing, struct loop *loop,
         .on_signed = on_signed,
         .context = context,
     };
+    signing->ahead_limit = (uint32_t)signing->jobs_most * SIGNING_BATCH;
 }
 
 static void job_free(struct signing_job *job)
@@ -115,6 +117,27 @@ static void on_pool(void *context)
     crypto_end_thread();
 }
 
+uint32_t signing_ahead_limit(const struct signing *signing)
+{
+    return signing->ahead_limit;
+}
+
+/* Grows only where the limit is what held it back; halves once for what was under way together. */
+static void signing_learn(struct signing *signing, const struct message *message)
+{
+    const struct message_lists *lists = message->lists;
+    uint64_t now_ms = clock_monotonic_ms();
+    size_t ahead = message_lists_count(lists->marked) + lists->signing.count;
+
+    if (now_ms - message->marked_at_ms <= SIGNING_SLOW_MS) {
+        if (2 * ahead >= signing->ahead_limit && signing->ahead_limit < SIGNING_AHEAD_MOST)
+            signing->ahead_limit++;
+    } else if (message->marked_at_ms >= signing->slowed_at_ms && signing->ahead_limit > 1) {
+        signing->ahead_limit /= 2;
+        signing->slowed_at_ms = now_ms;
+    }
+}
+
 /* Gives each message its mail back. */
 static void on_done(void *context)
 {
@@ -125,6 +148,7 @@ static void on_done(void *context)
         struct signing_item *item = &job->items[i];
         item->message->mail = item->mail;
         item->mail = (struct buf){0};
+        signing_learn(signing, item->message);
         signing->on_signed(signing->context, item->message, item->is_signed ? NULL : &item->error);
     }
     job_free(job);

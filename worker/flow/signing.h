@@ -19,6 +19,10 @@ enum {
     /* Jobs under way for each processor, so that none idles while the loop makes the next. */
     SIGNING_JOBS_PER_PROCESSOR = 2,
     SIGNING_JOBS_MOST = 16,
+    /* From the mark to the signature; a quarter of what a mark may age, so that the time until a
+     * change of pace shows still lies within it. */
+    SIGNING_SLOW_MS = 250,
+    SIGNING_AHEAD_MOST = 100000,
 };
 
 struct signing_job;
@@ -29,6 +33,8 @@ struct signing {
     struct list jobs;       /* under way */
     size_t jobs_most;
     struct signing_job *open; /* being filled */
+    uint32_t ahead_limit;
+    uint64_t slowed_at_ms; /* when ahead_limit was last made smaller */
     void (*on_signed)(void *context, struct message *message, const struct error *error);
     void *context;
 };
@@ -47,6 +53,11 @@ void signing_free(struct signing *signing);
 void signing_set_keys(struct signing *signing, struct dkim_keys *keys);
 /* Whether the message's tenant has a key, so that its mail must not go unsigned. */
 bool signing_is_due(const struct signing *signing, const struct message *message);
+
+/* How many mails may be marked, or about to be, and not signed: what is marked and waits too long
+ * is given back unsent, and with too many of them all would be. It finds the machine's pace by
+ * itself: more while signatures come soon, half as many while they come late; one at least. */
+uint32_t signing_ahead_limit(const struct signing *signing);
 
 /* Whether one more mail may come in now. */
 bool signing_has_room(const struct signing *signing);

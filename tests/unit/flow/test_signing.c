@@ -1,6 +1,7 @@
 /* Proves that mails come back signed from the pool, each once and with its own bytes; that what is
  * under way is bounded; and that keys, messages and the signing itself may go meanwhile. */
 #include "tests/unit/mail/dkim_examples.h"
+#include "worker/base/clock.h"
 #include "worker/flow/signing.h"
 
 #include <setjmp.h>
@@ -28,8 +29,9 @@ struct desk {
     struct dkim_keys *keys;
     size_t signed_count;
     size_t failed_count;
-    size_t next;  /* to be added */
-    size_t total; /* to be added in all */
+    size_t next;     /* to be added */
+    size_t total;    /* to be added in all */
+    uint64_t age_ms; /* of their marks when they are added */
 };
 
 static void write_key(const char *folder, const char *name, const char *pem)
@@ -79,6 +81,7 @@ static void add_more(struct desk *desk)
 {
     while (desk->next < desk->total && signing_has_room(&desk->signing)) {
         struct message *message = make_message(desk, (int64_t)desk->next++, "From: a@b.example");
+        message->marked_at_ms = clock_monotonic_ms() - desk->age_ms;
         assert_true(signing_add(&desk->signing, message, 1000000000));
     }
     signing_flush(&desk->signing);
@@ -206,6 +209,36 @@ static void what_does_not_fit_changes_nothing(void **state)
     assert_true(message->mail.size > 0);
 }
 
+static void sign_more(struct desk *desk, size_t count, uint64_t age_ms)
+{
+    desk->age_ms = age_ms;
+    desk->total += count;
+    add_more(desk);
+    loop_run(desk->loop);
+}
+
+/* What is marked and not signed in time is given back: with too many, all of them were. */
+static void fewer_are_marked_ahead_while_signatures_come_late(void **state)
+{
+    struct desk *desk = *state;
+    signing_set_keys(&desk->signing, desk->keys);
+    uint32_t first = signing_ahead_limit(&desk->signing);
+    assert_int_equal(first, desk->signing.jobs_most * SIGNING_BATCH);
+    sign_more(desk, MAILS, 0);
+    uint32_t fast = signing_ahead_limit(&desk->signing);
+    assert_true(fast > first);
+    /* Those of one moment count once: they were late together. */
+    sign_more(desk, SIGNING_BATCH, 10 * SIGNING_SLOW_MS);
+    assert_int_equal(signing_ahead_limit(&desk->signing), fast / 2);
+    for (int i = 0; i < 10; i++) {
+        desk->signing.slowed_at_ms = 0;
+        sign_more(desk, 1, 10 * SIGNING_SLOW_MS);
+    }
+    assert_int_equal(signing_ahead_limit(&desk->signing), 1);
+    sign_more(desk, MAILS, 0);
+    assert_true(signing_ahead_limit(&desk->signing) > 1);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -218,6 +251,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_may_be_exchanged_while_they_sign, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_may_end_while_the_pool_is_at_work, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(fewer_are_marked_ahead_while_signatures_come_late, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
