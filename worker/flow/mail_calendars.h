@@ -13,7 +13,7 @@
 /* Past MAIL_CALENDARS_DESCRIBED sessions the entries do without the joining instructions: the mail
  * has them, and each entry would have them again. */
 enum {
-    MAIL_CALENDARS_BYTES = 1024 * 1024,
+    MAIL_CALENDARS_BYTES = 2 * 1024 * 1024,
     MAIL_CALENDARS_NAME_BYTES = 32,
     MAIL_CALENDARS_DESCRIBED = 10,
 };

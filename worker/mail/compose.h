@@ -18,7 +18,7 @@ enum {
     MAIL_BODY_BYTES = 1024 * 1024,
     /* Of the parts beside the bodies; of a logo and an attachment before they are encoded. */
     MAIL_LOGO_BYTES = 60000,
-    MAIL_CALENDARS_MAXIMUM = 200,
+    MAIL_CALENDARS_MAXIMUM = 400,
     MAIL_ATTACHMENTS_MAXIMUM = 20,
     MAIL_ATTACHMENTS_BYTES = 7 * 1024 * 1024, /* all together: 10 MB as base64 */
     MAIL_PART_TYPE_BYTES = 100,

@@ -92,11 +92,12 @@
 #include "worker/mail/brand.h"
 #include "worker/model/language.h"
 
-/* Lists are cut here; how long texts may be, and that lists stay below these, is for whoever takes
- * the facts. Names past their limit are counted ("and 3 more"). */
+/* Lists are cut here; how long texts may be, and that a course's lists are no longer than this, is
+ * for whoever takes the facts. Names past their limit are counted ("and 3 more"); courses past
+ * theirs are not told of. */
 enum {
-    MAIL_CONTEXT_COURSES_MAXIMUM = 100,
-    MAIL_CONTEXT_SESSIONS_MAXIMUM = 100,
+    MAIL_CONTEXT_COURSES_MAXIMUM = 500,
+    MAIL_CONTEXT_SESSIONS_MAXIMUM = 200,
     MAIL_CONTEXT_RESOURCES_MAXIMUM = 100,
     MAIL_CONTEXT_NAMES_MAXIMUM = 50,
     MAIL_CONTEXT_KEY_BYTES = 32,

@@ -304,7 +304,7 @@ static void a_long_course_is_not_described_in_every_entry(void **state)
     size_t at = (size_t)snprintf(course, sizeof course,
                                  "{\"id\":77,\"title\":\"T\",\"joining_instructions\":\"Read\","
                                  "\"sessions\":[");
-    for (int i = 1; i <= 120; i++)
+    for (int i = 1; i <= MAIL_CONTEXT_SESSIONS_MAXIMUM + 5; i++)
         at += (size_t)snprintf(course + at, sizeof course - at, "%s{\"key\":%d,\"starts_unix\":%d}",
                                i > 1 ? "," : "", i, 1805794200 + i * 86400);
     (void)snprintf(course + at, sizeof course - at, "]}");

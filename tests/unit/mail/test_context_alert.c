@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { FACTS_BYTES = 16 * 1024 };
+enum { FACTS_BYTES = 32 * 1024 };
 
 static const char categories[] =
     "{\"1\":{\"kind\":\"subject\",\"name\":\"Maths\"},\"2\":{\"kind\":\"subject\","
