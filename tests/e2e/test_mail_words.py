@@ -129,6 +129,13 @@ def test_every_word_is_said_in_welsh(kind):
         ), name
 
 
+@pytest.mark.parametrize("language", previews.LANGUAGES)
+def test_a_logo_beside_the_name_does_not_say_it_again(every_mail, language):
+    mail = previews.parse(every_mail[previews.Which("course_alert", "branded", language)])
+    page = previews.html_of(mail)
+    assert 'alt=""' in page and page.count("Westmarch Learning") == 1
+
+
 def test_old_and_new_stand_side_by_side_and_read_in_a_line(every_mail):
     (which,) = [each for each in previews.of_kind("course_changed", "en-GB") if each.sample == "one"]
     page = previews.html_of(previews.parse(every_mail[which]))

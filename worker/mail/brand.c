@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { DIGEST_SHOWN_BYTES = 8, BASE64_BYTES = BRAND_LOGO_BYTES / 3 * 4 + BRAND_LOGO_BYTES / 10 };
 
@@ -143,7 +144,10 @@ struct json *brand_view(const struct json *tenant, const struct brand_logo *logo
     context_build_text(&view, "colour", is_colour(colour) ? colour : default_colour);
     context_build_bool(&view, "has_logo", has_logo);
     context_build_text(&view, "logo_cid", has_logo ? logo->content_id : "");
-    context_build_text(&view, "logo_alt", alt[0] != '\0' ? alt : name);
+    if (alt[0] == '\0')
+        alt = name;
+    context_build_text(&view, "logo_alt", alt);
+    context_build_bool(&view, "logo_says_name", strcasecmp(alt, name) == 0);
     context_build_integer(&view, "logo_width", has_logo ? side_of(facts, "width") : 0);
     context_build_integer(&view, "logo_height", has_logo ? side_of(facts, "height") : 0);
     return context_build_end(&view);

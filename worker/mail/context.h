@@ -20,7 +20,8 @@
  *   tenant.postal_address(_lines) .dpo_contact(_lines)
  *   brand.name           the brand's, else the tenant's
  *   brand.colour         "#rrggbb", never "": white text on it reads well
- *   brand.has_logo .logo_cid (for src="cid:...") .logo_alt .logo_width .logo_height (integers, 0
+ *   brand.logo_alt       read where no picture is shown; brand.logo_says_name: it is brand.name
+ *   brand.has_logo .logo_cid (for src="cid:...") .logo_width .logo_height (integers, 0
  *                        where unknown)
  *
  * Kinds about one course, COURSE being `course` (for an alert the first of its courses):

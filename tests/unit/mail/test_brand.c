@@ -142,8 +142,15 @@ static void a_page_is_told_the_logos_size_and_words(void **state)
     assert_true(is_true_at(view, "has_logo"));
     assert_string_equal(text_at(view, "logo_cid"), logo.content_id);
     assert_string_equal(text_at(view, "logo_alt"), "Desk");
+    assert_true(json_find_true(view, "logo_says_name"));
     assert_int_equal(json_find_integer(view, "logo_width", -1), 120);
     assert_int_equal(json_find_integer(view, "logo_height", -1), 0);
+    json_free(tenant);
+    json_free(view);
+    tenant = parse("{\"name\":\"Desk\",\"brand\":{\"logo\":{\"alt\":\"A bell\"}}}");
+    view = brand_view(tenant, &logo);
+    assert_string_equal(text_at(view, "logo_alt"), "A bell");
+    assert_false(json_find_true(view, "logo_says_name"));
     json_free(tenant);
     json_free(view);
     brand_logo_free(&logo);
