@@ -1,11 +1,14 @@
 """`handbell check` against a name server that tells the truth, or worse."""
 
 import json
+import os
+import pathlib
+import subprocess
 import time
 
 import pytest
 
-from tests.support import dns_server
+from tests.support import dns_server, process
 from tests.support.dkim_keys import DkimKeys
 from tests.support.schema import WORKER
 
@@ -114,6 +117,7 @@ def test_the_records_to_publish_are_spelt_out(check, handbell, keys, publish, na
     ("{} ", "good", "published"),
     ("k=rsa;p={p}", "good", "published"),
     ("p={p}", "good", "published"),
+    ("v=DKIM1;\tk=rsa;\th=sha1:\tsha256 ;\tp={p}\t", "good", "published"),
     ("v=DKIM1; t=y; p={p}", "note", "as a test"),
     ("v=DKIM1; h=sha1:sha256; s=email; p={p}", "good", "published"),
     ("v=DKIM1; h=sha1; p={p}", "bad", "does not allow sha256"),
@@ -180,12 +184,19 @@ def test_two_records_and_few_bits_are_said(check, keys, publish):
     (["v=spf1 -all redirect=none.example.org"], "good", "0 of 10"),
     (["v=spf1 " + "a mx " * 5 + "-all"], "good", "10 of 10"),
     (["v=spf1 " + "a mx " * 5 + "ptr -all"], "bad", "more than 10 lookups"),
+    (["v=spf1 -all include:none.example.org " + "a mx " * 6], "good", "0 of 10"),
+    (["v=spf1 include:open.example.org -all"], "bad", "everybody"),
+    (["v=spf1 redirect=open.example.org"], "bad", "everybody"),
+    (["v=spf1 -include:open.example.org -all"], "good", "1 of 10"),
+    (["v=spf1 mx\t-all"], "bad", "cannot be read"),
+    (["v=spf1 \x1b[31m\x9b2J -all"], "bad", 'cannot be read at "?[31m?'),
 ])  # fmt: skip
 def test_spf_is_read_as_receivers_read_it(texts, state, says, check, publish):
     publish(**{
         DOMAIN: texts,
         "loop.example.org": ["v=spf1 include:loop.example.org -all"],
         "bad.example.org": ["v=spf1 rubbish"],
+        "open.example.org": ["v=spf1 +all"],
     })  # fmt: skip
     status, found, _ = check()
     assert len(found["spf", DOMAIN]) == 1
@@ -193,9 +204,46 @@ def test_spf_is_read_as_receivers_read_it(texts, state, says, check, publish):
     assert status == (BAD if state == "bad" else GOOD)
 
 
+@pytest.mark.parametrize("relay,says", [
+    ("smtp://192.0.2.7", "v=spf1 ip4:192.0.2.7 ~all"),
+    ("smtps://[2001:db8::7]", "v=spf1 ip6:2001:db8::7 ~all"),
+    ("smtps://mail.example.net:465", "v=spf1 a:mail.example.net ~all"),
+])  # fmt: skip
+def test_the_spf_record_to_publish_names_the_relay(relay, says, check, publish):
+    publish(**{DOMAIN: None})
+    _, _, answer = check(smtp={"url": relay})
+    assert records_of(answer)[DOMAIN] == says
+
+
+def test_who_asks_the_dns_has_nothing_else_open_and_outlives_nobody(
+    handbell, demo, keys, names, publish
+):
+    publish(**{DOMAIN: dns_server.TRUNCATED_DRIP})
+    program = handbell.make("check", WORKER, {"dns": {"server": names.address, "timeout_s": 3}})
+    with subprocess.Popen([program.binary, "check", "--config", program.config],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as asker:  # fmt: skip
+        process.wait_until(lambda: DOMAIN in names.asked, 10, "it asks")
+        time.sleep(0.5)
+        path = pathlib.Path(f"/proc/{asker.pid}/task/{asker.pid}/children")
+        (child,) = path.read_text().split()
+        open_files = os.listdir(f"/proc/{child}/fd")
+        asker.kill()
+    assert len(open_files) <= 5, "three of its own, and the resolver's"
+    process.wait_until(lambda: not is_alive(child), 10, "it has ended too")
+
+
+def is_alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 @pytest.mark.parametrize("texts,above,state,says", [
     (["v=DMARC1; p=reject"], None, "good", "p=reject"),
     (["v=DMARC1; p=none"], None, "note", "nobody is stopped"),
+    (["v =\tDMARC1 ; p=reject"], None, "good", "p=reject"),
+    (["v=dmarc1; p=reject"], None, "bad", "none at _dmarc.example.org"),
     (["v=DMARC1"], None, "bad", "no policy"),
     (["v=DMARC1; p=perhaps"], None, "bad", "no policy"),
     (["v=DMARC1; p=reject", "v=DMARC1; p=none"], None, "bad", "2 v=DMARC1 records"),

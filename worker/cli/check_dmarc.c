@@ -10,9 +10,13 @@ enum { NAME_BYTES = DKIM_DOMAIN_BYTES + 16 };
 
 static bool is_dmarc(const char *text)
 {
+    static const char version[] = "DMARC1";
     struct tag_list list;
-    return strncmp(text, "v=DMARC1", 8) == 0 && tag_list_parse(text, &list) && list.count > 0 &&
-           tag_is(&list.tags[0], "DMARC1");
+    if (!tag_list_parse(text, &list) || list.count == 0)
+        return false;
+    const struct tag *v = tag_list_find(&list, "v");
+    return v == &list.tags[0] && v->value_size == sizeof version - 1 &&
+           memcmp(v->value, version, sizeof version - 1) == 0;
 }
 
 /* "v=DMARC1" at the start of a record that is none otherwise. */

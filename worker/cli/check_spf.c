@@ -3,6 +3,7 @@
 #include "worker/io/smtp.h"
 #include "worker/model/spf.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ struct walk {
     struct check *check;
     const char *domain; /* the one that is checked */
     unsigned lookups;
+    bool lets_everybody;
 };
 
 /* The record that names the relay: the one of [smtp] url, or this host. */
@@ -31,7 +33,12 @@ static void publish_advice(struct check *check, const char *domain)
         (void)snprintf(host, sizeof host, "%s", config_text(check->config, "smtp", "hostname"));
     else if (gethostname(host, sizeof host - 1) != 0)
         host[0] = '\0';
-    if (strchr(host, '.') != NULL)
+    unsigned char address[sizeof(struct in6_addr)];
+    if (inet_pton(AF_INET, host, address) == 1)
+        (void)snprintf(text, sizeof text, "v=spf1 ip4:%s ~all", host);
+    else if (inet_pton(AF_INET6, host, address) == 1)
+        (void)snprintf(text, sizeof text, "v=spf1 ip6:%s ~all", host);
+    else if (strchr(host, '.') != NULL)
         (void)snprintf(text, sizeof text, "v=spf1 a:%s ~all", host);
     else
         (void)snprintf(text, sizeof text, "v=spf1 mx ~all");
@@ -78,14 +85,19 @@ static bool record_read(struct walk *walk, const char *name, bool is_included, s
     return is_read;
 }
 
-/* Each include counts one, whatever it names: a circle of them ends at the limit. False, and it has
- * been stated, where receivers give up. */
-static bool record_walk(struct walk *walk, const struct spf *spf)
+/* Each include counts one, whatever it names: a circle of them ends at the limit. What stands
+ * behind "all" is never looked at (RFC 7208 section 5.1). `is_pass`: who this record passes may
+ * send. False, and it has been stated, where receivers give up. */
+static bool record_walk(struct walk *walk, const struct spf *spf, bool is_pass)
 {
     bool has_all = spf_find(spf, SPF_ALL) != NULL;
     for (size_t i = 0; i < spf->count; i++) {
         const struct spf_term *term = &spf->terms[i];
         bool is_ignored = term->kind == SPF_REDIRECT && has_all;
+        if (term->kind == SPF_ALL) {
+            walk->lets_everybody = walk->lets_everybody || (is_pass && term->qualifier == '+');
+            return true;
+        }
         if (is_ignored || !spf_term_asks(term))
             continue;
         if (++walk->lookups > SPF_LOOKUPS_MAXIMUM) {
@@ -97,7 +109,7 @@ static bool record_walk(struct walk *walk, const struct spf *spf)
             continue;
         struct spf *included = malloc(sizeof *included);
         bool is_good = included != NULL && record_read(walk, term->domain, true, included) &&
-                       record_walk(walk, included);
+                       record_walk(walk, included, is_pass && term->qualifier == '+');
         walk->check->has_failed = walk->check->has_failed || included == NULL;
         free(included);
         if (!is_good)
@@ -114,9 +126,9 @@ void check_spf(struct check *check, const char *domain)
         check->has_failed = true;
         return;
     }
-    if (record_read(&walk, domain, false, spf) && record_walk(&walk, spf)) {
+    if (record_read(&walk, domain, false, spf) && record_walk(&walk, spf, true)) {
         const struct spf_term *all = spf_find(spf, SPF_ALL);
-        if (all != NULL && all->qualifier == '+')
+        if (walk.lets_everybody)
             check_find(check, "spf", domain, CHECK_BAD, "lets everybody send (+all)");
         else if (all == NULL && spf_find(spf, SPF_REDIRECT) == NULL)
             check_find(check, "spf", domain, CHECK_NOTE,

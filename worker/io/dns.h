@@ -39,7 +39,7 @@ enum dns_kind {
 };
 
 /* Each text is a record's strings joined (RFC 6376 section 3.6.2.2, RFC 7208 section 3.3),
- * printable ASCII: any other byte is a '?'. `reason` says why there is none. */
+ * printable ASCII and tabs: any other byte is a '?'. `reason` says why there is none. */
 struct dns_texts {
     enum dns_kind kind;
     char reason[DNS_REASON_BYTES];

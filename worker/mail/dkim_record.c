@@ -39,6 +39,11 @@ static bool is_same_base64(const struct tag *tag, const char *expected)
     return *expected == '\0' || *expected == '=';
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 /* Whether `word` is one of the values that colons part. */
 static bool has_word(const struct tag *tag, const char *word)
 {
@@ -48,11 +53,11 @@ static bool has_word(const struct tag *tag, const char *word)
         const char *colon = memchr(start, ':', tag->value_size - at);
         size_t step = colon != NULL ? (size_t)(colon - start) : tag->value_size - at;
         at += step + 1;
-        while (step > 0 && *start == ' ') {
+        while (step > 0 && is_blank(*start)) {
             start++;
             step--;
         }
-        while (step > 0 && start[step - 1] == ' ')
+        while (step > 0 && is_blank(start[step - 1]))
             step--;
         if (step == size && strncasecmp(start, word, size) == 0)
             return true;
