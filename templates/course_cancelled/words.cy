@@ -1,7 +1,7 @@
 what = Wedi'i ganslo
 lead = Ni fydd y cwrs hwn yn cael ei gynnal.
 confirmed = Roedd gennych le arno.{{^is_only_online}} Peidiwch â theithio, os gwelwch yn dda.{{/is_only_online}} Nid oes angen i chi ganslo eich archeb.
-waiting = Roeddech yn aros am le arno.
+waiting = {{^booking.is_offered}}Roeddech yn aros am le arno.{{/booking.is_offered}}{{#booking.is_offered}}Roedd lle arno wedi'i gynnig i chi.{{/booking.is_offered}}
 requested = Roeddech wedi gofyn am le arno.
 booker = Chi a archebodd y cwrs{{#booked_for}} ar gyfer {{booked_for}}{{/booked_for}}.
 tutor = Roeddech i fod i'w gyflwyno.{{^is_only_online}} Peidiwch â theithio, os gwelwch yn dda.{{/is_only_online}}

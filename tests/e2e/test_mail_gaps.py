@@ -97,6 +97,26 @@ def test_as_many_sessions_as_a_course_may_have_are_told(driver, kind, count, cei
             assert re.search(rf"{place}, Room {number}\b", page), (place, number)
 
 
+@pytest.mark.parametrize("kind, status, words", [
+    ("course_changed", "offered", "You have been offered a place."),
+    ("course_changed", "waiting", "You are still waiting for a place."),
+    ("course_cancelled", "offered", "You had been offered a place on it."),
+    ("course_cancelled", "waiting", "You were waiting for a place on it."),
+])  # fmt: skip
+def test_an_offer_is_not_called_waiting(driver, kind, status, words):
+    mail = driver.mail({
+        "tenant": {"name": "Westmarch CPD"}, "language": "en-GB",
+        "courses": [{"id": 1, "title": "Evenings", "sessions": many_sessions("Guildhall", 1)}],
+        "message": {
+            "kind": kind, "courses": [1], "person": {"first_name": "Ann", "email": "x@example.org"},
+            "booking": {"status": status}, "roles": {"delegate": True},
+            "change": {"title": "Evenings", "sessions": many_sessions("Town Hall", 1)},
+        },
+    })  # fmt: skip
+    for body in (previews.text_of(mail), previews.html_of(mail)):
+        assert words in body and ("waiting for" in body) == (status == "waiting")
+
+
 TEXT_FAULTS = {
     "a doubled blank line": r"\n\n\n",
     "a blank line at an end": r"\A\n|\n\n\Z",
