@@ -9,7 +9,7 @@ language sql immutable parallel safe as $$
     values
     ('tenant', 'name', 'line', 200::integer, null::text[], null::jsonb, true, true),
     ('tenant', 'from_name', 'line', 200, null, null, true, true),
-    ('tenant', 'from_address', 'address', 254, null, null, true, true),
+    ('tenant', 'from_address', 'sender', 254, null, null, true, true),
     ('tenant', 'reply_to', 'address', 254, null, null, true, true),
     ('tenant', 'dpo_contact', 'line', 500, null, null, true, true),
     ('tenant', 'privacy_url', 'url', 2000, null, null, true, true),

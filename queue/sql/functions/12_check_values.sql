@@ -40,6 +40,12 @@ language sql immutable parallel safe as $$
     end
 $$;
 
+-- The tenant's own domains stand in the Message-ID and in List-Unsubscribe, which hold ASCII alone.
+create or replace function ascii_problem(p_domain text) returns text
+language sql immutable parallel safe as $$
+    select case when p_domain ~ '[^ -~]' then 'must have its domain in ASCII, as xn--...' end
+$$;
+
 -- RFC 3986, http and https alone. No user information: it misleads the reader about the host.
 create or replace function url_problem(p_url text) returns text
 language sql immutable parallel safe as $$
@@ -157,6 +163,8 @@ begin
                 from jsonb_array_elements_text(p_choices) with ordinality c (e, n)) end;
     elsif p_type = 'address' then
         return address_problem(p_text);
+    elsif p_type = 'sender' then
+        return coalesce(address_problem(p_text), ascii_problem(regexp_replace(p_text, '^.*@', '')));
     elsif p_type = 'base64' then
         return base64_problem(p_most, p_text);
     elsif length(p_text) > p_most then
@@ -173,7 +181,7 @@ begin
         when 'time' then time_problem(p_text)
         when 'url' then url_problem(p_text)
         when 'base url' then base_url_problem(p_text)
-        when 'domain' then 'not a domain (' || domain_problem(p_text) || ')'
+        when 'domain' then coalesce('not a domain (' || domain_problem(p_text) || ')', ascii_problem(p_text))
         when 'language' then language_problem(p_text)
         when 'colour' then colour_problem(p_text)
         when 'interval' then settle_problem(p_text)
