@@ -9,7 +9,8 @@ KINDS = ["tenant", "establishment", "category", "person", "course", "booking",
          "session", "resource", "brand", "logo", "rules", "course rules", "window"]  # fmt: skip
 TYPES = {
     "line": "one line", "text": "text", "address": "mail address", "url": "URL",
-    "sender": "mail address at an ASCII domain", "base url": "URL of Handbell's pages", "domain": "domain in ASCII", "language": "language tag",
+    "sender": "mail address at an ASCII domain", "base url": "URL of Handbell's pages",
+    "domain": "domain in ASCII", "language": "language tag",
     "time zone": "IANA time zone", "boolean": "true or false", "time": "time with its zone",
     "interval": "length of time, at most 24 hours", "ref": "ref", "refs": "list of refs",
     "dates": "list of dates", "sessions": "list of sessions", "resources": "list of resources",
