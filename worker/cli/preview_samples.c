@@ -2,6 +2,7 @@
 #include "worker/cli/preview_samples.h"
 
 #include "worker/base/buf.h"
+#include "worker/base/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,26 +20,6 @@ static const char file_ending[] = ".json";
 static bool is_name(const char *name)
 {
     return name[0] != '\0' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name);
-}
-
-static bool file_read(const char *path, struct buf *text, struct error *error)
-{
-    char chunk[16 * 1024];
-    size_t got = 0;
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return error_set(error, EX_NOINPUT, "%s: %s", path, strerror(errno));
-    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0 && buf_append(text, chunk, got))
-        continue;
-    bool is_broken = ferror(file) != 0;
-    (void)fclose(file);
-    if (is_broken)
-        return error_set(error, EX_IOERR, "%s: cannot be read", path);
-    if (text->is_out_of_memory)
-        return error_set(error, EX_OSERR, "no memory");
-    if (text->has_failed)
-        return error_set(error, EX_CONFIG, "%s: larger than %zu bytes", path, text->ceiling);
-    return true;
 }
 
 /* An object of samples/NAME.json. */

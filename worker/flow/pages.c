@@ -4,6 +4,7 @@
 #include "templates/template.h"
 #include "templates/template_fields.h"
 #include "worker/base/crypto.h"
+#include "worker/base/file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -30,26 +31,6 @@ struct pages {
     struct template *templates[PAGES_COUNT];
     char policy[POLICY_BYTES];
 };
-
-static bool file_read(const char *path, struct buf *text, struct error *error)
-{
-    char chunk[4096];
-    size_t got = 0;
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return error_set(error, EX_NOINPUT, "%s: %s", path, strerror(errno));
-    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0 && buf_append(text, chunk, got))
-        continue;
-    bool is_broken = ferror(file) != 0;
-    (void)fclose(file);
-    if (is_broken)
-        return error_set(error, EX_IOERR, "%s: cannot be read", path);
-    if (text->is_out_of_memory)
-        return error_set(error, EX_OSERR, "%s: out of memory", path);
-    if (text->has_failed)
-        return error_set(error, EX_CONFIG, "%s: too large", path);
-    return true;
-}
 
 static bool page_compile(struct pages *pages, size_t index, const char *directory,
                          struct error *error)

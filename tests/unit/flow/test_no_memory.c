@@ -2,6 +2,7 @@
  * mail is whole or not there, and what stops it may be gone at the next attempt. Sanitizers and
  * valgrind, under which this runs too, see what would leak. */
 #include "queue/client/queue.h"
+#include "tests/unit/shortage.h"
 #include "worker/flow/batch.h"
 #include "worker/flow/mail_writer.h"
 
@@ -17,56 +18,6 @@
 
 /* jansson.h is for base/json.c alone. */
 void json_set_alloc_funcs(void *(*allocate)(size_t size), void (*release)(void *memory));
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-char *__wrap_strdup(const char *text);
-
-/* Allocations until one fails; and whether all behind it fail too. */
-static struct {
-    bool is_on;
-    bool stays_short;
-    bool has_failed;
-    size_t left;
-} shortage;
-
-static bool fails_now(void)
-{
-    if (!shortage.is_on)
-        return false;
-    if (shortage.left > 0) {
-        shortage.left--;
-        return false;
-    }
-    bool is_first = !shortage.has_failed;
-    shortage.has_failed = true;
-    return is_first || shortage.stays_short;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(memory, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails_now() ? NULL : __real_strdup(text);
-}
 
 static const char tenant_text[] =
     "{\"slug\":\"demo\",\"name\":\"Demo\",\"from_name\":\"D\xc3\xa9mo\","
@@ -185,23 +136,20 @@ static bool try_without(const struct desk *desk, const struct json *data, const 
     struct error error = {0};
     struct buf out;
     buf_init(&out, 1 << 20);
-    shortage.is_on = true;
-    shortage.stays_short = stays_short;
-    shortage.has_failed = false;
-    shortage.left = number;
+    shortage_begin(number, stays_short);
     bool is_made = make_mail(desk, data, &out, &error);
-    shortage.is_on = false;
+    bool has_failed = shortage_end();
     if (is_made) {
         assert_int_equal(out.size, whole->size);
         assert_memory_equal(out.data, whole->data, out.size);
     } else {
-        assert_true(shortage.has_failed);
+        assert_true(has_failed);
         assert_int_equal(out.size, 0);
         /* EX_DATAERR would end the message for good. */
         assert_int_equal(error.exit_status, EX_OSERR);
     }
     buf_free(&out);
-    return shortage.has_failed;
+    return has_failed;
 }
 
 static void a_mail_is_whole_or_comes_later_whatever_allocation_fails(void **state)

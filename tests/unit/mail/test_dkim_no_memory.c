@@ -1,6 +1,7 @@
 /* Lets the first allocation fail while a mail is signed and keys are read, then the second, and so
  * on to the last: the mail is signed whole or as it was, the keys are all there or none. */
 #include "tests/unit/mail/dkim_examples.h"
+#include "tests/unit/shortage.h"
 #include "worker/mail/dkim_keys.h"
 
 #include <setjmp.h>
@@ -16,63 +17,6 @@
 
 #include <cmocka.h>
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-char *__wrap_strdup(const char *text);
-
-static struct {
-    bool is_on;
-    bool has_failed;
-    size_t left;
-} shortage;
-
-static bool fails_now(void)
-{
-    if (!shortage.is_on || shortage.left-- > 0)
-        return false;
-    shortage.is_on = false;
-    shortage.has_failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(memory, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails_now() ? NULL : __real_strdup(text);
-}
-
-static void begin_shortage(size_t number)
-{
-    shortage.is_on = true;
-    shortage.has_failed = false;
-    shortage.left = number;
-}
-
-static bool end_shortage(void)
-{
-    shortage.is_on = false;
-    return shortage.has_failed;
-}
-
 static const char text[] = "From: a@football.example.com\r\nSubject: x\r\n\r\nOne  two \r\n\r\n";
 
 /* False once there is no allocation of that number. */
@@ -82,9 +26,9 @@ static bool sign_without(const struct dkim_domain *domain, size_t number)
     struct buf mail;
     buf_init(&mail, 1 << 20);
     assert_true(buf_append_text(&mail, text));
-    begin_shortage(number);
+    shortage_begin(number, false);
     bool is_signed = dkim_sign(domain, 1, &mail, &error);
-    bool has_failed = end_shortage();
+    bool has_failed = shortage_end();
     assert_true(is_signed == !has_failed);
     if (has_failed) {
         assert_int_equal(error.exit_status, EX_OSERR);
@@ -129,9 +73,9 @@ static void keys_are_all_read_or_none(void **state)
     size_t number = 0;
     for (bool has_failed = true; has_failed; number++) {
         struct error error = {0};
-        begin_shortage(number);
+        shortage_begin(number, false);
         struct dkim_keys *keys = dkim_keys_read(folder, &error);
-        has_failed = end_shortage();
+        has_failed = shortage_end();
         assert_true((keys == NULL) == has_failed);
         assert_true(!has_failed || error.exit_status == EX_OSERR);
         dkim_keys_let_go(keys);

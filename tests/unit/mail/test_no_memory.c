@@ -1,5 +1,6 @@
 /* Lets the first allocation fail while a mail with everything is composed, then the second, and so
  * on to the last: it is whole or not there, and the error says that this may pass. */
+#include "tests/unit/shortage.h"
 #include "worker/mail/compose.h"
 
 #include <setjmp.h>
@@ -11,49 +12,6 @@
 #include <sysexits.h>
 
 #include <cmocka.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-/* Allocations until one fails, and whether all behind it fail too. */
-static struct {
-    bool is_on;
-    bool stays_short;
-    bool has_failed;
-    size_t left;
-} shortage;
-
-static bool fails_now(void)
-{
-    if (!shortage.is_on)
-        return false;
-    if (shortage.left > 0) {
-        shortage.left--;
-        return false;
-    }
-    bool is_first = !shortage.has_failed;
-    shortage.has_failed = true;
-    return is_first || shortage.stays_short;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(memory, size);
-}
 
 static bool write_all(struct buf *object, struct buf *out, struct error *error)
 {
@@ -101,12 +59,9 @@ static void run_short(bool stays_short)
         struct error error = {0};
         buf_init(&object, MAIL_CALENDAR_BYTES);
         buf_init(&out, sizeof(whole) - 1);
-        shortage.is_on = at != SIZE_MAX;
-        shortage.stays_short = stays_short;
-        shortage.has_failed = false;
-        shortage.left = at;
+        shortage_begin(at, stays_short);
         bool is_written = write_all(&object, &out, &error);
-        shortage.is_on = false;
+        bool has_failed = shortage_end();
         if (at == SIZE_MAX) {
             assert_true(is_written);
             memcpy(whole, out.data, out.size + 1);
@@ -119,7 +74,7 @@ static void run_short(bool stays_short)
         }
         buf_free(&out);
         buf_free(&object);
-        if (at != SIZE_MAX && !shortage.has_failed)
+        if (at != SIZE_MAX && !has_failed)
             break;
     }
     assert_true(failures > 10);

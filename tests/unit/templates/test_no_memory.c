@@ -1,56 +1,10 @@
 /* Lets the first allocation fail while templates are loaded, then the second, and so on to the
  * last: the set is whole or not there, and a tenant never falls back to what is shipped because
  * memory was short. Sanitizers and valgrind, under which this runs too, see what would leak. */
+#include "tests/unit/shortage.h"
 #include "tests/unit/templates/folder.h"
 
 #include <sysexits.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-char *__wrap_strdup(const char *text);
-
-/* Allocations until one fails. */
-static struct {
-    bool is_on;
-    size_t left;
-} shortage;
-
-static bool fails_now(void)
-{
-    if (!shortage.is_on)
-        return false;
-    if (shortage.left == 0) {
-        shortage.is_on = false;
-        return true;
-    }
-    shortage.left--;
-    return false;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(memory, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails_now() ? NULL : __real_strdup(text);
-}
 
 static void a_set_is_loaded_whole_or_not_at_all(void **state)
 {
@@ -62,11 +16,9 @@ static void a_set_is_loaded_whole_or_not_at_all(void **state)
     put(folder, "../tenants/north/alert/words.cy", "hello = {{#name}}Helo{{/name}}\n");
     for (; set == NULL; allocations++) {
         struct error error = {0};
-        shortage.left = allocations;
-        shortage.is_on = true;
+        shortage_begin(allocations, false);
         set = template_set_load(folder->path, folder->overrides, &error);
-        bool has_failed = !shortage.is_on;
-        shortage.is_on = false;
+        bool has_failed = shortage_end();
         if (set == NULL && (!has_failed || error.exit_status != EX_OSERR))
             fail_msg("allocation %zu: %s", allocations, error.text);
         if (set != NULL && has_failed)
