@@ -291,7 +291,8 @@ static bool append_signature(struct buf *out, struct letter *letter, const struc
                          letter->domain->name);
     crypto_base64(signature, size, text);
     append_value(out, text);
-    return buf_append(out, "\r\n", 2);
+    buf_append(out, "\r\n", 2);
+    return !out->has_failed;
 }
 
 static bool letter_prepare(struct letter *letter, const struct buf *mail, struct error *error)
