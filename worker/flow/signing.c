@@ -180,7 +180,9 @@ bool signing_add(struct signing *signing, struct message *message, int64_t now_u
     *item = (struct signing_item){.message = message, .domain = domain, .mail = message->mail};
     message->mail = (struct buf){0};
     message_enter(message, MESSAGE_SIGNING);
-    if (signing->open->count == SIGNING_BATCH)
+    bool is_last_urgent =
+        message->lane == LANE_URGENT && list_is_empty(&message->lists->marked[LANE_URGENT]);
+    if (signing->open->count == SIGNING_BATCH || is_last_urgent) /* no alert makes it longer */
         signing_flush(signing);
     return true;
 }

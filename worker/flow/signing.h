@@ -62,7 +62,8 @@ uint32_t signing_ahead_limit(const struct signing *signing);
 /* Whether one more mail may come in now. */
 bool signing_has_room(const struct signing *signing);
 /* Takes the bytes of a written mail for which signing_is_due, until on_signed. The message is in
- * state SIGNING then. False without room or memory: nothing has changed. */
+ * state SIGNING then; the last urgent one that is marked is sent off at once. False without room or
+ * memory: nothing has changed. */
 bool signing_add(struct signing *signing, struct message *message, int64_t now_unix_s);
 /* Sends off what was added since. */
 void signing_flush(struct signing *signing);

@@ -239,6 +239,28 @@ static void fewer_are_marked_ahead_while_signatures_come_late(void **state)
     assert_true(signing_ahead_limit(&desk->signing) > 1);
 }
 
+static void what_is_urgent_waits_for_no_alert_in_its_job(void **state)
+{
+    struct desk *desk = *state;
+    signing_set_keys(&desk->signing, desk->keys);
+    struct message *urgent[2];
+    for (int i = 0; i < 2; i++) {
+        urgent[i] = make_message(desk, i, "From: a@b.example");
+        urgent[i]->lane = LANE_URGENT;
+        message_enter(urgent[i], MESSAGE_MARKED);
+    }
+    assert_true(signing_add(&desk->signing, urgent[0], 1));
+    assert_int_equal(desk->signing.jobs.count, 0);
+    assert_true(signing_add(&desk->signing, urgent[1], 1));
+    assert_int_equal(desk->signing.jobs.count, 1);
+    assert_null(desk->signing.open);
+    assert_true(signing_add(&desk->signing, make_message(desk, 2, "From: a@b.example"), 1));
+    assert_int_equal(desk->signing.jobs.count, 1);
+    signing_flush(&desk->signing);
+    loop_run(desk->loop);
+    assert_int_equal(desk->signed_count, 3);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -251,6 +273,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_may_be_exchanged_while_they_sign, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_may_end_while_the_pool_is_at_work, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_urgent_waits_for_no_alert_in_its_job, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(fewer_are_marked_ahead_while_signatures_come_late, set_up,
                                         tear_down),
     };
