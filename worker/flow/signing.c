@@ -127,7 +127,7 @@ static void signing_learn(struct signing *signing, const struct message *message
 {
     const struct message_lists *lists = message->lists;
     uint64_t now_ms = clock_monotonic_ms();
-    size_t ahead = message_lists_count(lists->marked) + lists->signing.count;
+    size_t ahead = lists->marking.count + message_lists_count(lists->marked) + lists->signing.count;
 
     if (now_ms - message->marked_at_ms <= SIGNING_SLOW_MS) {
         if (2 * ahead >= signing->ahead_limit && signing->ahead_limit < SIGNING_AHEAD_MOST)

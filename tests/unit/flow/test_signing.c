@@ -239,6 +239,17 @@ static void fewer_are_marked_ahead_while_signatures_come_late(void **state)
     assert_true(signing_ahead_limit(&desk->signing) > 1);
 }
 
+static void more_are_marked_ahead_where_the_database_is_what_takes_time(void **state)
+{
+    struct desk *desk = *state;
+    signing_set_keys(&desk->signing, desk->keys);
+    uint32_t first = signing_ahead_limit(&desk->signing);
+    for (uint32_t i = 0; i < first; i++)
+        message_enter(make_message(desk, 1000 + i, "From: a@b.example"), MESSAGE_MARKING);
+    sign_more(desk, 1, 0);
+    assert_true(signing_ahead_limit(&desk->signing) > first);
+}
+
 static void what_is_urgent_waits_for_no_alert_in_its_job(void **state)
 {
     struct desk *desk = *state;
@@ -273,6 +284,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_may_be_exchanged_while_they_sign, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_may_end_while_the_pool_is_at_work, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(more_are_marked_ahead_where_the_database_is_what_takes_time,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_urgent_waits_for_no_alert_in_its_job, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(fewer_are_marked_ahead_while_signatures_come_late, set_up,
