@@ -1,4 +1,4 @@
-"""Each verb answered in each wrong way: what becomes of the mail (BAD-INPUT rows 14 to 17)."""
+"""Each verb answered in each wrong way: what becomes of the mail."""
 
 import pytest
 

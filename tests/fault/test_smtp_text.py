@@ -1,4 +1,4 @@
-"""What reaches the wire: one mail, canonical, whatever its bytes (BAD-INPUT rows 20 to 22, 25)."""
+"""What reaches the wire: one mail, canonical, whatever its bytes."""
 
 import pytest
 

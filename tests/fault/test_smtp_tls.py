@@ -1,4 +1,4 @@
-"""TLS and logins: without a verified peer nothing is sent (BAD-INPUT rows 18 and 19)."""
+"""TLS and logins: without a verified peer nothing is sent."""
 
 import pytest
 

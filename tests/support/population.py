@@ -1,6 +1,6 @@
-"""Random populations, and who matches which course by DESIGN.md's words, section 3, 'Matching'.
+"""Random populations, and who matches which course by the words of the contract (in quotes below).
 
-Written from the page, not from the SQL: it is what the SQL is measured against. It looks at facts as
+Written from those words, not from the SQL: it is what the SQL is measured against. It looks at facts as
 the portal states them, and knows no table.
 """
 

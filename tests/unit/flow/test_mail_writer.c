@@ -213,7 +213,7 @@ static void the_logo_comes_inside_the_mail_and_nothing_from_elsewhere(void **sta
     assert_int_equal(strncmp(part + strlen("Content-ID: <"), id, strlen(id)), 0);
 }
 
-/* DESIGN section 7: what every automatic mail says, and what bulk alone does. */
+/* What every automatic mail says, and what bulk alone does. */
 static void headers_say_what_kind_of_mail_it_is(void **state)
 {
     struct desk *desk = *state;
