@@ -416,7 +416,7 @@ def test_welsh_counts_courses_as_welsh_does(driver, count, said):
     [
         ({"delegate": True}, "confirmed", ["You had a place on it."], ["You booked it", "teach it"]),
         ({"delegate": True}, "requested", ["You had asked for a place"], ["You had a place"]),
-        ({"delegate": True}, "offered", ["You were waiting for a place"], ["You had a place"]),
+        ({"delegate": True}, "offered", ["You had been offered a place"], ["You had a place"]),
         (
             {"booker": True, "booked_for": ["Jo Smith", "Al Khan"]},
             None,

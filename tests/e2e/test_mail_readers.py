@@ -248,7 +248,7 @@ def test_every_line_is_short_and_of_seven_bits(maker, typed, expected):
         ({"attachments": [attachment("a", kind="Message/RFC822")]}, "attachments[0]: malformed type"),
         ({"attachments": [attachment("a", kind="multipart/x")]}, "attachments[0]: malformed type"),
         ({"attachments": [attachment("a")] * 21}, "attachments: more than 20"),
-        ({"events": [event()] * 201}, "calendars: more than 200"),
+        ({"events": [event()] * 401}, "calendars: more than 400"),
     ],
 )
 def test_a_part_that_cannot_be_sent_is_refused_by_name(maker, parts, problem):

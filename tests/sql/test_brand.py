@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.support.queue_calls import Queue, tenant_id_of
+from tests.support.queue_calls import FROM_START, Queue, tenant_id_of
 from tests.support.refusals import BAD_FACT, refusal
 from tests.support.schema import WORKER
 
@@ -82,8 +82,8 @@ def test_a_claim_brings_the_brand_once_whatever_the_number_of_mails(demo, owner,
         demo.put_booking(f"b{number}", "c", f"p{number}", status="confirmed")
     worker = Queue(connect(WORKER)).start()
     rows = worker.connection.execute(
-        "select what, data from handbell.claim(%s, %s, 3::smallint, 1::smallint, 10)",
-        [tenant_id_of(owner), worker.owner],
+        "select what, data from handbell.claim(%s, %s, 3::smallint, 1::smallint, 10, %s, %s)",
+        [tenant_id_of(owner), worker.owner, *FROM_START],
     ).fetchall()
     holding = [(what, json.loads(data)) for what, data in rows if brand["logo"]["base64"] in data]
     assert [(what, data["brand"]) for what, data in holding] == [("tenant", brand)]

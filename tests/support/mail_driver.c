@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-enum { MAIL_BYTES = 32 * 1024 * 1024, EVENTS_MAXIMUM = 250, FILES_MAXIMUM = 30 };
+enum { MAIL_BYTES = 32 * 1024 * 1024, EVENTS_MAXIMUM = 450, FILES_MAXIMUM = 30 };
 
 struct work {
     struct mail_calendar *calendar;
