@@ -9,7 +9,9 @@ import pytest
 
 from tests.support import previews
 
-page_check = pytest.importorskip("tests.support.page_check")
+pytest.importorskip("selenium.webdriver")
+from tests.support import page_check  # noqa: E402
+
 pytestmark = pytest.mark.skipif(shutil.which("chromedriver") is None, reason="no chromedriver")
 
 WIDE, NARROW, NARROWEST = 800, 360, 320

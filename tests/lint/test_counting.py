@@ -67,6 +67,8 @@ def test_a_skip_of_a_unit_program_is_listed_with_the_reason_printed_before_it(tm
 @pytest.mark.parametrize("body, passed, failed, skipped", [
     ("def test_a():\n    pass\ndef test_b():\n    assert False\n", 1, 1, ""),
     ("import pytest\n@pytest.mark.skip(reason='no moon')\ndef test_a():\n    pass\n", 0, 0, "no moon"),
+    ("import pytest\npytest.importorskip('no_such_module')\ndef test_a():\n    pass\n", 0, 1,
+     "could not import 'no_such_module'"),
     ("import nothing_of_the_kind\n", 0, 2, ""),
     ("import os\ndef test_a():\n    os._exit(3)\n", 0, 1, ""),
 ])
