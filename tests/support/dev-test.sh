@@ -5,6 +5,7 @@
 passed=0
 failed=0
 skipped_lines=build/test/skipped.txt
+pytest_limit_s=1500 # a build's; --full has more
 
 # A stage that could not even begin counts as one failure.
 count_failure() {
@@ -126,7 +127,7 @@ start_pytest() {
     HANDBELL_BINARY=$PWD/build/$preset/handbell \
         ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:$environment \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:$environment \
-        timeout --signal=INT --kill-after=60 1500 "$python" -m pytest -q -rs \
+        timeout --signal=INT --kill-after=60 "$pytest_limit_s" "$python" -m pytest -q -rs \
         --junitxml="build/test/pytest-$preset.xml" -o junit_family=xunit1 "$@" \
         >"build/test/pytest-$preset.log" 2>&1 &
     pytest_pids[$preset]=$!
@@ -222,6 +223,10 @@ run_tests() {
             shift
             ;;
         --unit) has_unit=only ;;
+        --full) # tests/support/scale.py
+            export HANDBELL_TEST_FULL=1
+            pytest_limit_s=21600
+            ;;
         *) break ;;
         esac
         shift
