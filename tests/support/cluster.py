@@ -5,6 +5,7 @@ schema but how it is put there (support/schema.py).
 """
 
 import atexit
+import os
 import pathlib
 import shutil
 import signal
@@ -61,6 +62,7 @@ class Cluster:
         self.log = folder / "postgresql.log"
         self.tcp_port = tcp_port
         self.process = None
+        self.environment = dict(os.environ)  # of the server
         for path in (self.base, folder, self.socket_folder):
             path.mkdir(exist_ok=True)
             self._hand_over(path)
@@ -109,8 +111,9 @@ class Cluster:
         for name, value in self.settings.items():
             arguments += ["-c", f"{name}={value}"]
         self.process = process.start(
-            arguments, self.log, user=self.user, death_signal=signal.SIGQUIT, cwd="/"
-        )
+            arguments, self.log, user=self.user, death_signal=signal.SIGQUIT, cwd="/",
+            env=self.environment,
+        )  # fmt: skip
         process.wait_until(self._answers, 60, "PostgreSQL answers")
 
     def _answers(self):
