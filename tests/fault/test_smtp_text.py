@@ -161,6 +161,23 @@ def test_what_may_not_be_sent_any_more_is_not(mails, order, extensions):
     assert server.verbs().count("DATA") == 2
 
 
+@pytest.mark.parametrize("extensions", [["PIPELINING"], []], ids=["pipelined", "one_by_one"])
+@pytest.mark.parametrize("lines", [1, 20000], ids=["small", "large"])
+def test_a_mail_whose_end_may_not_go_is_cut_off_and_the_next_ones_are_sent(mails, lines, extensions):
+    """Whoever keeps a journal and cannot write it says no at the last moment."""
+    steps = [
+        mails.step(name, content=HEAD + lines * b"a line of the mail\n",
+                   words=["noend"] if name == "unended" else [])
+        for name in ("a", "unended", "b")
+    ]  # fmt: skip
+    with BadSmtpServer(extensions=extensions) as server:
+        run = smtp_client.run(f"smtp://127.0.0.1:{server.port}", [*steps, "wait"])
+    assert (run["unended"].kind, run["unended"].scope) == ("deferred", "none")
+    assert run["unended"].data_ends == 0
+    assert [run["a"].kind, run["b"].kind] == ["sent", "sent"]
+    assert len(server.messages) == 2
+
+
 def test_without_extensions_one_command_is_sent_at_a_time(mails):
     """HELO alone: RFC 5321 3.2."""
     script = {"EHLO": say("502 5.5.1 what?")}

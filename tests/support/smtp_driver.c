@@ -1,8 +1,9 @@
 /* Sends what it is told to over worker/io/smtp.h, for the tests in tests/fault: options as
  * key=value arguments, one step a line on standard input, one line an outcome on standard output.
  *
- *   mail NAME FROM RCPT FILE [urgent] [utf8] [stop]   ("-" as FROM: the null sender; stop:
- *                                                     may_send_data says no)
+ *   mail NAME FROM RCPT FILE [urgent] [utf8] [stop] [noend]
+ *                                                     ("-" as FROM: the null sender; stop, noend:
+ *                                                     may_send_data, on_data_end say no)
  *   wait                                              until every mail so far has ended
  *   pause MS
  *
@@ -35,6 +36,7 @@ struct mail {
     char *bytes;
     unsigned data_ends;
     bool may_send;
+    bool may_end;
 };
 
 static bool mail_may_send(void *context)
@@ -43,10 +45,11 @@ static bool mail_may_send(void *context)
     return mail->may_send;
 }
 
-static void mail_data_ended(void *context)
+static bool mail_data_ended(void *context)
 {
     struct mail *mail = context;
-    mail->data_ends++;
+    mail->data_ends += mail->may_end ? 1 : 0;
+    return mail->may_end;
 }
 
 static void mail_done(void *context, const struct outcome *outcome)
@@ -90,6 +93,7 @@ static void mail_submit(struct driver *driver, const char *line)
     strtok_r(mail->line, " ", &rest);
     mail->driver = driver;
     mail->may_send = true;
+    mail->may_end = true;
     mail->name = strtok_r(NULL, " ", &rest);
     transaction->mail_from = strtok_r(NULL, " ", &rest);
     transaction->rcpt_to = strtok_r(NULL, " ", &rest);
@@ -101,6 +105,7 @@ static void mail_submit(struct driver *driver, const char *line)
         transaction->is_urgent |= strcmp(word, "urgent") == 0;
         transaction->needs_smtputf8 |= strcmp(word, "utf8") == 0;
         mail->may_send &= strcmp(word, "stop") != 0;
+        mail->may_end &= strcmp(word, "noend") != 0;
     }
     transaction->may_send_data = mail_may_send;
     transaction->on_data_end = mail_data_ended;

@@ -98,8 +98,9 @@ struct smtp_transaction {
     bool (*may_send_data)(void *context);
     /* Called once, immediately before the write that may hand the final dot to the kernel: whoever
      * keeps a journal writes before the deed, so that dying between the two looks uncertain rather
-     * than unsent. Not called for a transaction that never got so far. */
-    void (*on_data_end)(void *context);
+     * than unsent. Not called for a transaction that never got so far. False: the mail's end may
+     * not go; the connection is cut, and the transaction ends unsent: DEFERRED, scope NONE. */
+    bool (*on_data_end)(void *context);
     /* Called exactly once; the transaction is the caller's again, and may be freed or submitted
      * anew inside. `outcome` lives during the call only. Must not call smtp_client_free. */
     void (*on_done)(void *context, const struct outcome *outcome);

@@ -55,7 +55,7 @@ void session_restart_clock(struct smtp_session *session)
 }
 
 /* How much to offer to the kernel next. The journal hears of the mail's end before the write that
- * may bring it about, and not a moment sooner. */
+ * may bring it about, and not a moment sooner. 0: that end may not go. */
 static size_t next_write_size(struct smtp_session *session)
 {
     struct smtp_slot *slot = session_slot_now(session);
@@ -65,9 +65,10 @@ static size_t next_write_size(struct smtp_session *session)
     if (session->out_sent < slot->body_end && slot->body_end - session->out_sent > BLOCK_BYTES)
         return BLOCK_BYTES;
     if (!session->is_data_end_told) {
+        const struct smtp_transaction *transaction = slot->transaction;
         session->is_data_end_told = true;
-        if (slot->transaction->on_data_end != NULL)
-            slot->transaction->on_data_end(slot->transaction->context);
+        if (transaction->on_data_end != NULL && !transaction->on_data_end(transaction->context))
+            return 0;
     }
     return rest;
 }
@@ -76,6 +77,11 @@ void session_write(struct smtp_session *session)
 {
     while (session->out != NULL && session->out_sent < session->out->size) {
         size_t size = next_write_size(session);
+        if (size == 0) {
+            smtp_slot_defer(session_slot_now(session), OUTCOME_VERB_BODY, "its end may not go");
+            session_lose(session, "its end may not go");
+            return;
+        }
         ssize_t sent =
             smtp_connection_send(session->connection, session->out->data + session->out_sent, size);
         if (sent < 0) {
