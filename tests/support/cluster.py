@@ -1,10 +1,12 @@
 """A private PostgreSQL cluster: made, started, killed and removed by the tests, never as root.
 
-It listens on a unix socket in a short path, with no TCP unless asked. Knows nothing of Handbell's
+It listens on a unix socket in a short path, with no TCP unless asked: on 127.0.0.1, or as one of the
+hosts of support/netns.py. Knows nothing of Handbell's
 schema but how it is put there (support/schema.py).
 """
 
 import atexit
+import contextlib
 import os
 import pathlib
 import shutil
@@ -45,7 +47,8 @@ def find_binaries():
 class Cluster:
     """One server. `is_fast` gives up safety across a crash of the machine, for tests alone."""
 
-    def __init__(self, folder=None, is_fast=False, tcp_port=None, settings=None):
+    def __init__(self, folder=None, is_fast=False, tcp_port=None, settings=None, host=None):
+        self.host = host
         self.binaries = find_binaries()
         self.user = process.unprivileged_user()
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="hb"))
@@ -65,11 +68,11 @@ class Cluster:
         self.environment = dict(os.environ)  # of the server
         for path in (self.base, folder, self.socket_folder):
             path.mkdir(exist_ok=True)
-            self._hand_over(path)
+            self.hand_over(path)
         self.log.touch()
         self.settings = {
             **SAFE,
-            "listen_addresses": "127.0.0.1" if tcp_port else "",
+            "listen_addresses": (host.address if host else "127.0.0.1") if tcp_port else "",
             "port": tcp_port or PORT,
             "unix_socket_directories": str(self.socket_folder),
             **(FAST if is_fast else {}),
@@ -77,23 +80,32 @@ class Cluster:
         }
         atexit.register(self.remove)
 
-    def _hand_over(self, path):
+    def hand_over(self, path):
+        """The server's user may read and write it."""
         path.chmod(0o755)
         if self.user is not None:
             shutil.chown(path, self.user.pw_uid, self.user.pw_gid)
 
     def create(self):
         """initdb, and the role that will own the schema: no superuser, as at a customer's."""
-        self._run(
+        self.run(
             "initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
             f"--username={SUPERUSER}", f"--pgdata={self.data}",
         )  # fmt: skip
+        if self.host is not None:
+            with open(self.data / "pg_hba.conf", "a", encoding="ascii") as rules:
+                rules.write("host all all samenet trust\nhost replication all samenet trust\n")
         self.start()
         with self.connect("postgres", SUPERUSER) as connection:
             connection.execute(f"create role {OWNER} login createrole createdb")
         return self
 
-    def _run(self, program, *arguments):
+    def entered(self):
+        """Within it, this thread is on the server's host."""
+        return self.host.entered() if self.host else contextlib.nullcontext()
+
+    def run(self, program, *arguments):
+        """One of PostgreSQL's programs, as the server's user."""
         result = subprocess.run(
             [self.binaries / program, *arguments],
             stdin=subprocess.DEVNULL,
@@ -110,10 +122,11 @@ class Cluster:
         arguments = [self.binaries / "postgres", "-D", self.data]
         for name, value in self.settings.items():
             arguments += ["-c", f"{name}={value}"]
-        self.process = process.start(
-            arguments, self.log, user=self.user, death_signal=signal.SIGQUIT, cwd="/",
-            env=self.environment,
-        )  # fmt: skip
+        with self.entered():
+            self.process = process.start(
+                arguments, self.log, user=self.user, death_signal=signal.SIGQUIT, cwd="/",
+                env=self.environment,
+            )  # fmt: skip
         process.wait_until(self._answers, 60, "PostgreSQL answers")
 
     def _answers(self):
