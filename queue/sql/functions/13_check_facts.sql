@@ -213,15 +213,19 @@ language sql immutable parallel safe as $$
         where n.value is distinct from p_old -> n.key and n.key <> 'as_of'
 $$;
 
--- When these facts were true. Nothing can be known from the day after tomorrow.
-create or replace function stated_as_of(p_function text, p_ref text, p_facts jsonb)
+-- When these facts were true. Nothing can be known from the day after tomorrow. p_before: of when the word
+-- is that stands; one that says no time is not older than it, even where the clock was set back since, or
+-- a standby with another clock took over.
+create or replace function stated_as_of(
+    p_function text, p_ref text, p_facts jsonb, p_before timestamptz default null)
 returns timestamptz
 language plpgsql volatile as $$
 declare
     -- Not now(): of two transactions, the one that waited for the row has the later word.
-    v_as_of timestamptz := coalesce((p_facts ->> 'as_of')::timestamptz, clock_timestamp());
+    v_as_of timestamptz := coalesce((p_facts ->> 'as_of')::timestamptz,
+                                    greatest(clock_timestamp(), p_before));
 begin
-    if v_as_of > clock_timestamp() + interval '1 day' then
+    if (p_facts ->> 'as_of') is not null and v_as_of > clock_timestamp() + interval '1 day' then
         perform refuse('HB001', p_function, p_ref, 'as_of', 'lies more than a day ahead');
     end if;
     return v_as_of;

@@ -22,7 +22,7 @@ begin
     select t.* into strict v_old
         from tenant_slug s join tenant t on t.tenant_id = s.tenant_id
         where s.slug = p_tenant for update of t;
-    v_as_of := stated_as_of('put_tenant', p_tenant, v_facts);
+    v_as_of := stated_as_of('put_tenant', p_tenant, v_facts, v_old.as_of);
     if v_as_of < v_old.as_of then
         return 'stale';
     end if;

@@ -27,7 +27,7 @@ begin
             return 'created';
         end if;
     end loop;
-    v_as_of := stated_as_of('put_establishment', p_ref, v_facts);
+    v_as_of := stated_as_of('put_establishment', p_ref, v_facts, v_old.as_of);
     if v_as_of < v_old.as_of then
         return 'stale';
     end if;
@@ -73,7 +73,7 @@ begin
             return 'created';
         end if;
     end loop;
-    v_as_of := stated_as_of('put_category', p_ref, v_facts);
+    v_as_of := stated_as_of('put_category', p_ref, v_facts, v_old.as_of);
     if v_as_of < v_old.as_of then
         return 'stale';
     end if;

@@ -28,7 +28,7 @@ begin
             return 'created';
         end if;
     end loop;
-    v_as_of := stated_as_of('put_person', p_ref, v_facts);
+    v_as_of := stated_as_of('put_person', p_ref, v_facts, v_old.as_of);
     if v_as_of < v_old.as_of then
         return 'stale';
     elsif v_old.status = 'removed' then

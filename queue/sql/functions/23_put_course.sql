@@ -22,7 +22,7 @@ begin
     if not found then -- removed or renamed between the two statements: it is new after all
         return store_course(p_tenant, p_ref, p_facts);
     end if;
-    v_as_of := stated_as_of('put_course', p_ref, v_facts);
+    v_as_of := stated_as_of('put_course', p_ref, v_facts, v_old.as_of);
     if v_as_of < v_old.as_of then
         return 'stale';
     end if;
