@@ -78,9 +78,69 @@ static void write_markdown_row(const struct setting *setting, FILE *stream)
     (void)fputs(" |\n", stream);
 }
 
+static const struct setting *find_row(const struct setting *const *tables, const char *section,
+                                      const char *key)
+{
+    for (; *tables; tables++) {
+        for (const struct setting *row = *tables; row->section; row++) {
+            if (strcmp(row->section, section) == 0 && strcmp(row->key, key) == 0)
+                return row;
+        }
+    }
+    return NULL;
+}
+
+/* Whether all rows of `section` stand in `other` too, and mean the same there. */
+static bool is_like(const struct setting *const *tables, const char *section, const char *other)
+{
+    for (const struct setting *const *table = tables; *table; table++) {
+        for (const struct setting *row = *table; row->section; row++) {
+            if (strcmp(row->section, section) != 0)
+                continue;
+            const struct setting *same = find_row(tables, other, row->key);
+            if (!same || strcmp(same->help, row->help) != 0)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* The first section that `section` repeats; its own name where it repeats none. */
+static const char *find_model(const struct setting *const *tables, const char *section)
+{
+    for (const struct setting *const *table = tables; *table; table++) {
+        for (const struct setting *row = *table; row->section; row++) {
+            if (is_section_start(tables, row) && is_like(tables, section, row->section))
+                return row->section;
+        }
+    }
+    return section;
+}
+
+/* What is told already is not told again, but for defaults that differ. */
+static void write_markdown_repeated(const struct setting *const *tables, const char *section,
+                                    const char *model, FILE *stream)
+{
+    (void)fprintf(stream, "\n## [%s]\n\nThe keys of [%s]", section, model);
+    for (const struct setting *const *table = tables; *table; table++) {
+        for (const struct setting *row = *table; row->section; row++) {
+            if (strcmp(row->section, section) == 0 &&
+                strcmp(row->default_text, find_row(tables, model, row->key)->default_text) != 0)
+                (void)fprintf(stream, "; `%s` is %s by default", row->key,
+                              row->default_text[0] ? row->default_text : "empty");
+        }
+    }
+    (void)fputs(".\n", stream);
+}
+
 static void write_markdown_section(const struct setting *const *tables, const char *section,
                                    FILE *stream)
 {
+    const char *model = find_model(tables, section);
+    if (strcmp(model, section) != 0) {
+        write_markdown_repeated(tables, section, model, stream);
+        return;
+    }
     (void)fprintf(stream, "\n## [%s]\n\n", section);
     (void)fputs("| key | environment | default | value | what it does |\n"
                 "| --- | --- | --- | --- | --- |\n",
@@ -115,11 +175,21 @@ static void write_explained_row(const struct config_entry *entry, FILE *stream)
     (void)fprintf(stream, "\n    %s\n", setting->help);
 }
 
+/* A section that repeats another is shown where something is set in it. */
+static bool is_worth_showing(const struct config *config, const char *section)
+{
+    bool has_own = strcmp(find_model(config->tables, section), section) == 0;
+    for (size_t i = 0; i < config->entry_count && !has_own; i++)
+        has_own = strcmp(config->entries[i].setting->section, section) == 0 &&
+                  config->entries[i].source != CONFIG_FROM_DEFAULT;
+    return has_own;
+}
+
 void config_write_explained(const struct config *config, FILE *stream)
 {
     for (size_t i = 0; i < config->entry_count; i++) {
         const struct setting *first = config->entries[i].setting;
-        if (!is_section_start(config->tables, first))
+        if (!is_section_start(config->tables, first) || !is_worth_showing(config, first->section))
             continue;
         (void)fprintf(stream, "%s[%s]\n", i > 0 ? "\n" : "", first->section);
         for (size_t j = i; j < config->entry_count; j++) {

@@ -2,6 +2,7 @@
 #include "queue/client/queue.h"
 #include "templates/template_set.h"
 #include "worker/cli/cli.h"
+#include "worker/flow/relay_options.h"
 #include "worker/flow/worker_options.h"
 #include "worker/io/dns.h"
 #include "worker/io/http.h"
@@ -18,8 +19,12 @@ static const struct setting security_settings[] = {
 const struct setting *const *cli_settings(void)
 {
     static const struct setting *const tables[] = {
-        database_settings, worker_settings, smtp_settings, http_settings, template_settings,
-        security_settings, dkim_settings,   dns_settings,  NULL,
+        database_settings, worker_settings,   smtp_settings[0], relay_settings[0],
+        smtp_settings[1],  relay_settings[1], smtp_settings[2], relay_settings[2],
+        smtp_settings[3],  relay_settings[3], smtp_settings[4], relay_settings[4],
+        smtp_settings[5],  relay_settings[5], smtp_settings[6], relay_settings[6],
+        smtp_settings[7],  relay_settings[7], http_settings,    template_settings,
+        security_settings, dkim_settings,     dns_settings,     NULL,
     };
     return tables;
 }

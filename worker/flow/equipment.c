@@ -22,10 +22,10 @@ static bool relay_make(struct loop *loop, struct equipment *equipment, struct eq
 {
     struct smtp_options options;
     smtp_options_init(&options);
-    if (!smtp_options_from_config(equipment->config, &options, error))
+    if (!smtp_options_from_config(equipment->config, 1, &options, error))
         return false;
     equipment->relay_connections = options.connections;
-    if (before != NULL && !equipment_differs(before, equipment, smtp_settings)) {
+    if (before != NULL && !equipment_differs(before, equipment, smtp_settings[0])) {
         equipment->relay = before->relay;
         before->relay = NULL;
         return true;

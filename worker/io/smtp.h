@@ -15,7 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How an [smtp] url asks for TLS. */
+/* Relays are numbered from 1. Number 1 is section [smtp], which always has an address; 2 to
+ * SMTP_RELAYS are [smtp2] and so on, which are there where their url is set. */
+enum { SMTP_RELAYS = 8, SMTP_SETTING_ROWS = 21 };
+
+/* How a url asks for TLS. */
 enum smtp_tls {
     SMTP_TLS_NONE,     /* smtp:// on this host, or with ?tls=none */
     SMTP_TLS_STARTTLS, /* smtp:// elsewhere, or with ?tls=required: RFC 3207, or nothing is sent */
@@ -34,7 +38,7 @@ struct smtp_url {
 
 /* Takes smtp://host[:port][?tls=required|none] or smtps://host[:port] apart (ports: 25, 465). False
  * with `error` (EX_CONFIG) for anything else; a user name or password in it is refused, for
- * settings hold no secrets. */
+ * settings hold no secrets. The error does not name the section. */
 bool smtp_url_parse(const char *text, struct smtp_url *url, struct error *error);
 
 enum smtp_auth { SMTP_AUTH_AUTO, SMTP_AUTH_PLAIN, SMTP_AUTH_LOGIN, SMTP_AUTH_XOAUTH2 };
@@ -55,6 +59,7 @@ struct smtp_timeouts {
 
 /* Texts are borrowed until smtp_client_new returns; "" means none. */
 struct smtp_options {
+    const char *section; /* for errors: "smtp", "smtp2", ... Alive for ever */
     const char *url;
     const char *hostname;      /* what EHLO says; "": the system's host name */
     const char *ca_file;       /* certificates (PEM) that the relay's is verified against */
@@ -68,15 +73,20 @@ struct smtp_options {
     struct smtp_timeouts timeouts;
 };
 
-/* The rows of section [smtp]. */
-extern const struct setting smtp_settings[];
+/* The rows of each relay's section, one table a relay: smtp_settings[0] is [smtp]. */
+extern const struct setting smtp_settings[SMTP_RELAYS][SMTP_SETTING_ROWS];
+/* "smtp", "smtp2", ...; `relay` is from 1 to SMTP_RELAYS. */
+const char *smtp_section(unsigned relay);
+/* Whether the relay has an address. */
+bool smtp_is_configured(const struct config *config, unsigned relay);
 
 /* Defaults for everything: smtp://localhost:25, 20 connections. */
 void smtp_options_init(struct smtp_options *options);
-/* Fills `options` from the settings in force; texts then belong to `config`. False with `error`
- * (EX_CONFIG) when a value is out of order or two contradict each other. */
-bool smtp_options_from_config(const struct config *config, struct smtp_options *options,
-                              struct error *error);
+/* Fills `options` from a configured relay's settings in force; texts then belong to `config`. False
+ * with `error` (EX_CONFIG, naming section and key) when a value is out of order or two contradict
+ * each other. */
+bool smtp_options_from_config(const struct config *config, unsigned relay,
+                              struct smtp_options *options, struct error *error);
 /* What smtp_client_new and smtp_options_from_config ask: is the whole in order? */
 bool smtp_options_check(const struct smtp_options *options, struct error *error);
 

@@ -12,7 +12,7 @@ enum { SMTP_PORT = 25, SMTPS_PORT = 465 };
 
 static bool refuse(struct error *error, const char *reason)
 {
-    return error_set(error, EX_CONFIG, "[smtp] url: %s", reason);
+    return error_set(error, EX_CONFIG, "url: %s", reason);
 }
 
 static bool host_is_local(const char *host)

@@ -137,13 +137,13 @@ static void secrets_that_contradict_each_other_are_refused(void **state)
 static void the_settings_defaults_are_the_options_defaults(void **state)
 {
     (void)state;
-    const struct setting *const tables[] = {smtp_settings, NULL};
+    const struct setting *const tables[] = {smtp_settings[0], NULL};
     struct smtp_options expected;
     struct smtp_options options;
     struct error error = {0};
     struct config *config = config_load(NULL, tables, &error);
     assert_non_null(config);
-    assert_true(smtp_options_from_config(config, &options, &error));
+    assert_true(smtp_options_from_config(config, 1, &options, &error));
     smtp_options_init(&expected);
     assert_string_equal(options.url, expected.url);
     assert_string_equal(options.hostname, expected.hostname);
@@ -160,7 +160,7 @@ static void the_settings_defaults_are_the_options_defaults(void **state)
 static void an_unknown_mechanism_is_named(void **state)
 {
     (void)state;
-    const struct setting *const tables[] = {smtp_settings, NULL};
+    const struct setting *const tables[] = {smtp_settings[0], NULL};
     struct smtp_options options;
     struct error error = {0};
     struct config *config;
@@ -168,7 +168,7 @@ static void an_unknown_mechanism_is_named(void **state)
     config = config_load(NULL, tables, &error);
     unsetenv("HANDBELL_SMTP_AUTH");
     assert_non_null(config);
-    assert_false(smtp_options_from_config(config, &options, &error));
+    assert_false(smtp_options_from_config(config, 1, &options, &error));
     assert_non_null(strstr(error.text, "auth"));
     config_free(config);
 }
