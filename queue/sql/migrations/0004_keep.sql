@@ -1,0 +1,61 @@
+-- What the workers' files outside the database say of mails and of people's words (47_keep.sql): told
+-- and said after the backup that this database was restored from. All of it is empty on a database
+-- that was never restored.
+
+-- Digests in those files are made with it, so that a file alone names nobody. It belongs to the
+-- installation: a restored database has it from its backup.
+create table keep_key (key bytea not null);
+insert into keep_key values (sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
+
+-- Entries of this worker's file up to this number are in the database, and so in every backup of it
+-- that has the number.
+alter table worker add column kept bigint not null default 0;
+
+-- The last change of each tenant that a worker's file holds.
+create table kept_change (
+    owner uuid not null references worker on delete cascade,
+    tenant_id bigint not null,
+    number bigint not null,
+    primary key (owner, tenant_id)
+);
+
+-- Notices that went out. class: what they follow one another about; said: what the recipient knows since.
+create table told_before (
+    tenant_id bigint not null,
+    class text not null,     -- course, booking, or a kind
+    subject text not null,   -- a course's or a booking's digest
+    recipient text not null, -- a person's or an establishment's digest
+    said text not null,
+    told_at timestamptz not null,
+    expires_at timestamptz not null,
+    has_moved_on boolean not null default false, -- something else was told since the restore
+    primary key (tenant_id, class, subject, recipient, said)
+);
+
+-- Alerts that went out, whose person or course is not stated again yet; the others are matches.
+create table told_alert (
+    tenant_id bigint not null,
+    course text not null, -- digests
+    person text not null,
+    told_at timestamptz not null,
+    primary key (tenant_id, course, person)
+);
+
+-- What people said, who are not stated again yet.
+create table kept_word (
+    tenant_id bigint not null,
+    person text not null, -- digest
+    number bigint not null,
+    at timestamptz not null,
+    what text not null,
+    topic text,
+    how text,
+    primary key (tenant_id, person, number, at)
+);
+
+-- Entries about tenants that are not stated again yet.
+create table kept_line (
+    slug text not null,
+    line text not null,
+    primary key (slug, line)
+);
