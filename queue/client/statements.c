@@ -7,7 +7,7 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
     [QUEUE_WORKER_START] = {"worker_start", "select handbell.worker_start($1)", 1},
     [QUEUE_WORKER_SEEN] = {"worker_seen", "select handbell.worker_seen($1)", 1},
     [QUEUE_DUE_WORK] = {"due_work",
-                        "select tenant_id, what, lane, relay from handbell.due_work($1, $2)", 2},
+                        "select tenant_id, what, lane, relay from handbell.due_work($1, $2, $3)", 3},
     [QUEUE_CLAIM] =
         {"claim",
          "select what, id, epoch, data, (extract(epoch from due) * 1000000)::bigint from "
@@ -50,6 +50,14 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
     [QUEUE_UNRESTRICT_PERSON] = {"unrestrict_person",
                                  "select handbell.unrestrict_person($1, $2, $3)", 3},
     [QUEUE_CANCEL_JOB] = {"cancel_job", "select handbell.cancel_job($1, $2)", 2},
+    [QUEUE_RETRY_TENANTS] = {"retry_tenants",
+                             "select slug, until from handbell.retry_tenants($1, $2, $3, $4)", 4},
+    [QUEUE_RETRY_COUNT] = {"retry_count",
+                           "select kind, messages, too_late"
+                           " from handbell.retry_count($1, $2, $3, $4, $5, $6)",
+                           6},
+    [QUEUE_RETRY] = {"retry", "select kind, messages from handbell.retry($1, $2, $3, $4, $5, $6)",
+                     6},
 
     [QUEUE_SET_ACTOR] = {"set_actor",
                          "select pg_catalog.set_config('handbell.actor', $1, false),"

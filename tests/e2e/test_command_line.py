@@ -12,9 +12,9 @@ from tests.support import process
 from tests.support.schema import binary
 
 USAGE, DATA, NO_INPUT, UNAVAILABLE, CONFIG = 64, 65, 66, 69, 78
-LATER = ["retry", "receive", "import", "export", "erase", "report"]
+LATER = ["receive", "import", "export", "erase", "report"]
 NOW = ["migrate", "worker", "web", "check", "status", "why", "restrict", "cancel", "tenant",
-       "preview"]
+       "retry", "preview"]
 
 
 def run(*arguments, environment=None, **more):

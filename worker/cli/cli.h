@@ -77,6 +77,7 @@ int cli_run_status(const struct cli_arguments *arguments);
 int cli_run_why(const struct cli_arguments *arguments);
 int cli_run_restrict(const struct cli_arguments *arguments);
 int cli_run_cancel(const struct cli_arguments *arguments);
+int cli_run_retry(const struct cli_arguments *arguments);
 int cli_run_tenant(const struct cli_arguments *arguments);
 int cli_run_preview(const struct cli_arguments *arguments);
 /* Says that the feature is not available yet: EX_UNAVAILABLE. */

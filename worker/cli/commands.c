@@ -34,6 +34,19 @@ static const struct cli_option cancel_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option retry_options[] = {
+    {"failed", NULL, "what was refused, or found no way out in time"},
+    {"uncertain", NULL, "what may have arrived: its recipient may get it twice"},
+    {"tenant", "TENANT", "of this tenant alone"},
+    {"course", "REF", "about this course alone (the portal's ref; with --tenant)"},
+    {"kind", "KIND", "of this kind alone: course_alert, course_cancelled, ..."},
+    {"since", "TIME", "what ended at or after this (2026-11-22T09:00:00Z)"},
+    {"dry-run", NULL, "say how many, and put nothing back"},
+    {"reason", "TEXT", "kept with the change"},
+    {"json", NULL, "write a JSON array"},
+    {NULL, NULL, NULL},
+};
+
 static const struct cli_option preview_options[] = {
     {"kind", "KIND", "which mail: course_alert, course_cancelled, ..."},
     {"tenant", "TENANT", "whose mail; a sample may go without, and shows a made-up tenant"},
@@ -62,7 +75,7 @@ static const struct cli_command commands[] = {
     {"restrict", "TENANT PERSON", 2, 2, "send a person no mail at all (GDPR article 18)",
      restrict_options, true, cli_run_restrict},
     {"cancel", "TENANT JOB", 2, 2, "send no more of a job", cancel_options, true, cli_run_cancel},
-    {"retry", "", 0, 99, "send failed or uncertain mail again", NULL, false, cli_run_unavailable},
+    {"retry", "", 0, 0, "send failed or uncertain mail again", retry_options, true, cli_run_retry},
     {"preview", "[SAMPLE]", 0, 1, "show a mail as it would be sent", preview_options, true,
      cli_run_preview},
     {"receive", "", 0, 99, "take a mail on standard input", NULL, false, cli_run_unavailable},

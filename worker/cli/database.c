@@ -43,7 +43,7 @@ static void actor_name(char *actor, size_t size)
         snprintf(actor, size, "uid %ju", (uintmax_t)getuid());
 }
 
-static bool actor_state(struct pg_sync *sync, const char *reason, struct error *error)
+bool cli_database_state_actor(struct pg_sync *sync, const char *reason, struct error *error)
 {
     char actor[128];
     const char *parameters[] = {actor, reason ? reason : ""};
@@ -61,7 +61,7 @@ int cli_database_act(const struct cli_arguments *arguments, enum queue_statement
     struct error error = {0};
     struct pg_result result = {.kind = PG_RESULT_UNSENT};
     struct pg_sync *sync = cli_database_open(arguments, true, &error);
-    bool is_done = sync != NULL && actor_state(sync, reason, &error) &&
+    bool is_done = sync != NULL && cli_database_state_actor(sync, reason, &error) &&
                    cli_database_call(sync, statement, parameters, &result, &error);
     if (is_done)
         (void)printf("%s%s%s\n", before, pg_result_text(&result, 0, 0, NULL), after);

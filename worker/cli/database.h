@@ -17,6 +17,10 @@ bool cli_database_call(struct pg_sync *sync, enum queue_statement statement,
                        const char *const *parameters, struct pg_result *result,
                        struct error *error);
 
+/* Says who acts (the account of this machine) and why (`reason`, or NULL), for what the session
+ * changes from now on. */
+bool cli_database_state_actor(struct pg_sync *sync, const char *reason, struct error *error);
+
 /* Connects, says who acts (the account of this machine) and why (`reason`, or NULL), calls
  * `statement`, writes `before`, the one value that it answers and `after` as a line, and ends. The
  * exit status. */

@@ -66,8 +66,10 @@ begin
         returning m.*, j.next, j.outcome, j.code, j.enhanced, j.words
     ), kept as (
         insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id,
-            created_at, epoch, lane, relay, attempts, state, kind, reason, code, enhanced, words)
+            created_at, expires_at, epoch, lane, relay, attempts, state, kind, reason, code, enhanced,
+            words)
         select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id, g.created_at,
+               case when g.next <> 'sent' then g.expires_at end,
                g.epoch, g.lane, g.relay, g.attempts + 1, g.next, g.kind,
                case when g.outcome = 'deferred' then 'expired' end,
                nullif(g.code, 0), nullif(g.enhanced, ''), nullif(g.words, '')

@@ -152,6 +152,7 @@ create table message_record (
     establishment_id bigint,
     job_id bigint,
     created_at timestamptz not null,
+    expires_at timestamptz, -- of what failed or is uncertain: until then it may be tried again
     epoch integer not null,
     lane smallint not null,
     relay smallint not null,
