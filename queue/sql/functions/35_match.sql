@@ -35,10 +35,10 @@ begin
           and (k.is_live, k.frequency) is distinct from (may_be_alerted(p, t.basis), p.frequency);
 end $$;
 
--- A course's categories by their kind; or, where it has a single subject or audience and no more, that.
+-- A course's categories by their kind; null where it has none of that.
 create or replace function course_ticks(
     p_tenant bigint, p_course bigint, out subjects bigint[], out audiences bigint[],
-    out interests bigint[], out single bigint)
+    out interests bigint[])
 language plpgsql stable as $$
 begin
     select array_agg(k.category_id) filter (where k.kind = 'subject'),
@@ -48,32 +48,33 @@ begin
         from course_category x join category k
             on k.tenant_id = p_tenant and k.category_id = x.category_id
         where x.tenant_id = p_tenant and x.course_id = p_course;
-    if interests is null
-       and coalesce(cardinality(subjects), 0) + coalesce(cardinality(audiences), 0) = 1 then
-        single := coalesce(subjects[1], audiences[1]);
-        subjects := null;
-        audiences := null;
-    end if;
 end $$;
 
 -- The people whose ticks meet this course, and who may be told: a shared interest; or a shared subject
 -- (if the course has any) and a shared audience (if it has any), at least one of the two. Each person
 -- once. The tick index alone answers; what excludes single people is small. (The planner knows the
--- arrays' values, and leaves out the branches that they empty: a single category needs no union.)
+-- arrays' values, and leaves out the branches that they empty.)
+--
+-- Of subjects and audiences the one that is a single category comes first: its people are each once
+-- already, and sorting out those found twice costs as much as finding them (measured).
 create or replace function find_matches(p_tenant bigint, c course)
 returns table (person_id bigint, frequency text)
 language plpgsql stable security definer set search_path = handbell, pg_temp
 set enable_nestloop = off as $$
 declare
-    v_subjects bigint[];
-    v_audiences bigint[];
-    v_interests bigint[];
+    v_ticks record := course_ticks(p_tenant, c.course_id);
+    v_first bigint[] := coalesce(v_ticks.audiences, v_ticks.subjects);
+    v_second bigint[] := case when v_ticks.audiences is not null then v_ticks.subjects end;
+    v_interests bigint[] := v_ticks.interests;
+    v_is_each_once boolean;
     v_booked bigint[];
     v_excludes_series boolean;
-    v_single bigint;
 begin
-    select * into v_subjects, v_audiences, v_interests, v_single
-        from course_ticks(p_tenant, c.course_id);
+    if cardinality(v_second) = 1 then
+        v_first := v_ticks.subjects;
+        v_second := v_ticks.audiences;
+    end if;
+    v_is_each_once := v_interests is null and cardinality(v_first) = 1;
     v_booked := array(
         select b.person_id from booking b where b.tenant_id = p_tenant and b.course_id = c.course_id
             and (holds_a_place(b.status) or b.status in ('attended', 'absent'))
@@ -83,23 +84,23 @@ begin
     select c.series is not null and coalesce((t.rules ->> 'once_per_series')::boolean, false)
         into v_excludes_series from tenant t where t.tenant_id = p_tenant;
     return query
-    with ticked as (
-        (select t.person_id, t.frequency from tick t
-            where t.tenant_id = p_tenant and t.category_id = v_single and t.is_live)
+    with shared as not materialized (
+        select t.person_id, t.frequency from tick t
+            where v_second is null and t.tenant_id = p_tenant and t.category_id = any (v_first)
+              and t.is_live
         union all
-        (select t.person_id, t.frequency from tick t
+        select t.person_id, t.frequency from tick t
+            where t.tenant_id = p_tenant and t.category_id = any (v_first) and t.is_live
+              and exists (select from tick s where s.tenant_id = p_tenant
+                          and s.category_id = any (v_second) and s.is_live
+                          and s.person_id = t.person_id)
+        union all
+        select t.person_id, t.frequency from tick t
             where t.tenant_id = p_tenant and t.category_id = any (v_interests) and t.is_live
-        union
-        select t.person_id, t.frequency from tick t
-            where t.tenant_id = p_tenant and t.category_id = any (v_subjects) and t.is_live
-              and exists (select from tick a where a.tenant_id = p_tenant
-                          and a.category_id = any (v_audiences) and a.is_live
-                          and a.person_id = t.person_id)
-        union
-        -- Of the two, the course has one alone.
-        select t.person_id, t.frequency from tick t
-            where (v_subjects is null or v_audiences is null) and t.tenant_id = p_tenant
-              and t.category_id = any (coalesce(v_subjects, v_audiences)) and t.is_live)
+    ), ticked as (
+        select s.person_id, s.frequency from shared s where v_is_each_once
+        union all
+        select distinct s.person_id, s.frequency from shared s where not v_is_each_once
     ), allowed as (
         select distinct e.person_id from course_open_to o join person_establishment e
             on e.tenant_id = p_tenant and e.establishment_id = o.establishment_id
