@@ -76,6 +76,11 @@ bool queue_is_up(const struct queue *queue)
     return pg_is_up(queue->pg);
 }
 
+struct pg *queue_connection(struct queue *queue)
+{
+    return queue->pg;
+}
+
 static bool call(struct queue *queue, enum queue_statement statement, const char *const *parameters,
                  pg_on_result *read_answer, union queue_callback on_done, void *context)
 {
@@ -109,13 +114,21 @@ bool queue_worker_seen(struct queue *queue, queue_on_boolean *on_done, void *con
                 (union queue_callback){.boolean = on_done}, context);
 }
 
-bool queue_due_work(struct queue *queue, int64_t after, int limit, queue_on_due_work *on_done,
-                    void *context)
+bool queue_due_work(struct queue *queue, int64_t after, int limit, const int *relays, size_t count,
+                    queue_on_due_work *on_done, void *context)
 {
     char after_text[NUMBER_BYTES], limit_text[NUMBER_BYTES];
-    const char *parameters[] = {number(after_text, after), number(limit_text, limit)};
-    return call(queue, QUEUE_DUE_WORK, parameters, queue_read_due_work,
-                (union queue_callback){.due_work = on_done}, context);
+    struct buf relays_text;
+    buf_init(&relays_text, ARRAY_CEILING_BYTES);
+    bool is_started = pg_array_append_int32(&relays_text, relays, count);
+    if (is_started) {
+        const char *parameters[] = {number(after_text, after), number(limit_text, limit),
+                                    relays_text.data};
+        is_started = call(queue, QUEUE_DUE_WORK, parameters, queue_read_due_work,
+                          (union queue_callback){.due_work = on_done}, context);
+    }
+    buf_free(&relays_text);
+    return is_started;
 }
 
 bool queue_claim(struct queue *queue, int64_t tenant_id, int lane, int relay, int limit,

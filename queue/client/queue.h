@@ -38,6 +38,8 @@ struct queue *queue_new(struct loop *loop, const struct queue_options *options,
                         struct error *error);
 void queue_free(struct queue *queue); /* NULL is fine */
 bool queue_is_up(const struct queue *queue);
+/* What it calls over: for the other files of queue/client. */
+struct pg *queue_connection(struct queue *queue);
 
 /* Below, each call has exactly one callback, in a later turn of the loop. `result` says what became
  * of the call (kind, sqlstate, text); the struct beside it is filled when it is PG_RESULT_ROWS, and
@@ -69,9 +71,9 @@ typedef void queue_on_due_work(void *context, const struct pg_result *result,
                                const struct queue_due *due, size_t count);
 
 /* Tenants with work that is due, in the order of their ids, from the one after `after` and then
- * round again; at most `limit` rows. */
-bool queue_due_work(struct queue *queue, int64_t after, int limit, queue_on_due_work *on_done,
-                    void *context);
+ * round again; at most `limit` rows. Of messages, those of these relays alone. */
+bool queue_due_work(struct queue *queue, int64_t after, int limit, const int *relays, size_t count,
+                    queue_on_due_work *on_done, void *context);
 
 struct queue_claimed_course {
     int64_t course_id;

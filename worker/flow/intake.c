@@ -145,9 +145,10 @@ static void intake_poll(struct intake *intake)
         return;
     intake->is_poll_wanted = false;
     intake->polled_at_ms = loop_now_ms(intake->loop);
+    static const int relays[] = {1};
     intake->is_polling =
         queue_worker_seen(intake->queue, on_seen, intake) &&
-        queue_due_work(intake->queue, intake->cursor, INTAKE_ROWS, on_due_work, intake);
+        queue_due_work(intake->queue, intake->cursor, INTAKE_ROWS, relays, 1, on_due_work, intake);
     if (!intake->is_polling)
         loop_timer_start(intake->timer, intake->options.poll_ms);
 }

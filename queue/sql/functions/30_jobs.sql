@@ -89,6 +89,7 @@ language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
     v_job job;
     v_lane smallint;
+    v_relays smallint[] := relay_wheel(p_tenant);
     v_made integer;
 begin
     -- Locked, for it may be released just now: what joins it then must not stay held behind.
@@ -110,9 +111,9 @@ begin
         returning person_id, establishment_id, message_id
     )
     insert into message (tenant_id, message_id, person_id, establishment_id, job_id, due, expires_at,
-                         lane, kind, state)
+                         lane, relay, kind, state)
     select p_tenant, message_id, nullif(person_id, 0), nullif(establishment_id, 0), p_job, now(),
-           p_expires_at, v_lane, v_job.kind,
+           p_expires_at, v_lane, relay_of(v_relays, message_id), v_job.kind,
            case when v_job.state = 'held' then 'held' else 'ready' end::message_state
     from fresh;
     get diagnostics v_made = row_count;

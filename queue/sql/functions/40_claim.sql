@@ -1,24 +1,26 @@
 -- Claiming: which tenants have work that is due, and a batch of one tenant's messages with all that
 -- their mails need.
 
--- One index probe a tenant and lane: no row is stepped over, whatever waits behind it. Tenants come
--- after p_after first and then round again, so that a caller who moves p_after on is fair to all. Jobs
--- and rules, which wait for the chores, have p_limit rows of their own: they crowd out no message.
+-- One index probe a tenant, lane and relay (of those that the worker asks for): no row is stepped over,
+-- whatever waits behind it. Tenants come after p_after first and then round again, so that a caller who
+-- moves p_after on is fair to all. Jobs and rules, which wait for the chores, have p_limit rows of their own: they crowd out no message.
 -- (Here and below without sequential scans: statistics lag behind a table that fills and empties within
 -- minutes, and by stale ones the planner expects the first row to be a wanted one.)
-create or replace function due_work(p_after bigint, p_limit integer)
+create or replace function due_work(
+    p_after bigint, p_limit integer, p_relays smallint[] default '{1}')
 returns table (tenant_id bigint, what text, lane smallint, relay smallint)
 language sql stable security definer set search_path = handbell, pg_temp
 set enable_seqscan = off set jit = off as $$
     (select w.tenant_id, w.what, w.lane, w.relay
     from (
-        select t.tenant_id, 'messages' as what, l.lane, 1::smallint as relay
+        select t.tenant_id, 'messages' as what, l.lane, r.relay
         from handbell.tenant t
         cross join (values (1::smallint), (2::smallint), (3::smallint), (4::smallint), (5::smallint),
                            (6::smallint)) l (lane)
+        cross join unnest(p_relays) as r (relay)
         cross join lateral (
             select from handbell.message m
-            where m.tenant_id = t.tenant_id and m.lane = l.lane and m.relay = 1
+            where m.tenant_id = t.tenant_id and m.lane = l.lane and m.relay = r.relay
               and m.state = 'ready' and m.due <= now()
             order by m.due desc limit 1) one -- from the end where less has been claimed
         where t.is_live

@@ -40,6 +40,7 @@ create table tenant (
     holidays date[] not null default '{}',
     rules jsonb not null default '{}',
     brand jsonb, -- {"name", "colour", "logo": {"type", "base64", "alt", "width", "height"}}
+    relay text, -- the name of the relay that its mail goes through; null: the shared ones
     as_of timestamptz not null,
     stated_at timestamptz not null default now()
 );
