@@ -104,6 +104,9 @@ begin
        and not pg_try_advisory_lock(v_key) then
         return false;
     end if;
+    -- A worker asks for work every minute at least ([worker] poll_ms). One that is stopped (SIGSTOP, a
+    -- debugger, a disk that does not answer) has its session ended, and with it the lock.
+    perform set_config('idle_session_timeout', '130s', false);
     insert into worker (owner, lock_key) values (p_owner, v_key)
         on conflict (owner) do update set started_at = excluded.started_at,
             seen_at = excluded.seen_at, dead_since = null;
