@@ -19,6 +19,18 @@ language sql immutable as $$
         end
 $$;
 
+-- When a mail that has to wait so long is tried again; null: it has no time left. A wait that would
+-- outlast it is cut short: it has one more chance a minute before its end.
+create or replace function retry_due(p_now timestamptz, p_wait_s integer, p_expires_at timestamptz)
+returns timestamptz
+language sql immutable as $$
+    select case
+        when p_now + make_interval(secs => p_wait_s) < p_expires_at
+            then p_now + make_interval(secs => p_wait_s)
+        when p_now + interval '2 min' < p_expires_at then p_expires_at - interval '1 min'
+        end
+$$;
+
 -- Idempotent by epoch: a repeated or late call answers 'stale' and changes nothing, but for one case:
 -- an outcome that arrives after a take-over had to call the message uncertain settles it. (The epoch is
 -- asked twice: the row may have been claimed anew while this waited for it.)
@@ -39,22 +51,20 @@ begin
             as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s)
     ), judged as (
         select m.message_id, m.epoch, u.outcome, u.code, u.enhanced, u.words, u.retry_after_s,
-               next_state(u.outcome, k.on_uncertain, m.doubts,
-                          v_now + make_interval(secs => u.retry_after_s) < m.expires_at) as next
+               next_state(u.outcome, k.on_uncertain, m.doubts, d.due is not null) as next, d.due
         from told u
         cross join lateral (select * from message x -- OFFSET 0: see look_at
             where x.tenant_id = p_tenant and x.message_id = u.message_id offset 0) m
         join kind k on k.kind = m.kind
+        cross join lateral retry_due(v_now, u.retry_after_s, m.expires_at) d (due)
         where m.epoch = u.epoch and m.owner = p_owner and m.state in ('claimed', 'transmitting')
     ), back as (
         update message m
         set state = 'ready', owner = null, claimed_at = null,
-            due = case when j.outcome = 'unsent' then m.due
-                       else v_now + make_interval(secs => j.retry_after_s) end,
-            attempts = case when j.outcome = 'unsent' then m.attempts
-                            else least(m.attempts + 1, 32767) end,
-            doubts = m.doubts + case when j.outcome in ('uncertain', 'interrupted')
-                                    then 1 else 0 end,
+            due = case when j.outcome = 'unsent' and j.retry_after_s = 0 then m.due
+                       else coalesce(j.due, m.expires_at) end,
+            attempts = least(m.attempts + (j.outcome <> 'unsent')::integer, 32767),
+            doubts = m.doubts + (j.outcome in ('uncertain', 'interrupted'))::integer,
             last_code = coalesce(j.code, m.last_code), last_text = coalesce(j.words, m.last_text)
         from judged j
         where m.tenant_id = p_tenant and m.message_id = j.message_id and m.epoch = j.epoch
