@@ -21,3 +21,19 @@ void service_notify_stopping(void)
 {
     (void)sd_notify(0, "STOPPING=1");
 }
+
+void service_notify_status(const char *text)
+{
+    (void)sd_notifyf(0, "STATUS=%s", text);
+}
+
+uint64_t service_watchdog_ms(void)
+{
+    uint64_t within_us = 0;
+    return sd_watchdog_enabled(0, &within_us) > 0 ? within_us / 1000 : 0;
+}
+
+void service_notify_alive(void)
+{
+    (void)sd_notify(0, "WATCHDOG=1");
+}
