@@ -59,6 +59,7 @@ begin
         return false;
     end if;
     insert into tenant (tenant_id, slug, as_of) values (v_tenant, p_tenant, '-infinity');
+    perform keep_greet_tenant(v_tenant, p_tenant);
     return true;
 end $$;
 

@@ -24,6 +24,7 @@ begin
         v_new := make_person(p_tenant, p_ref, v_facts);
         if v_new.person_id is not null then
             perform store_person_lists(v_new, v_facts, false);
+            perform keep_greet(p_tenant, v_new.person_id);
             perform add_audit(p_tenant, 'put_person', p_ref, stated_keys(v_facts));
             return 'created';
         end if;

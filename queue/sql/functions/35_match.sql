@@ -298,6 +298,7 @@ begin
         return false;
     end if;
     v_immediate := into_send_window(p_tenant, now() + t.settle);
+    perform keep_match(p_tenant, c.course_id, j.progress);
     if takes_alerts(c, now()) then
         select array_agg(f.person_id), max(f.person_id),
                array_agg(case f.frequency when 'daily' then v_daily when 'weekly' then v_weekly

@@ -85,6 +85,7 @@ begin
     perform set_config('timezone', p_zone, true); -- until this function returns
     return query
     select c.course_id, json_build_object('id', c.course_id, 'ref', c.ref, 'title', c.title,
+        'keep', keep_course(kk.key, kt.slug, c),
         'summary', c.summary, 'booking_url', c.booking_url, 'contact', c.contact,
         'arrival_notes', c.arrival_notes, 'bring', c.bring, 'access_contact', c.access_contact,
         'cost', c.cost, 'cancellation_terms', c.cancellation_terms,
@@ -107,7 +108,7 @@ begin
                   select l.key, l.starts_at, l.ends_at from course_session l
                   where l.tenant_id = p_tenant and l.course_id = c.course_id
                     and c.status = 'postponed') s))
-    from course c
+    from course c cross join keep_key kk join tenant kt on kt.tenant_id = p_tenant
     where c.tenant_id = p_tenant and c.course_id = any (p_courses);
 end $$;
 
@@ -185,6 +186,8 @@ language sql stable as $$
     select m.message_id, m.epoch, m.due,
         json_build_object('id', m.message_id, 'kind', m.kind, 'link_topic', k.link_topic,
         'created_unix', extract(epoch from m.created_at)::bigint, 'attempt', m.attempts,
+        'keep', handbell.keep_line(kk.key, kt.slug, m.kind, p.ref, null, null, m.message_id,
+                                   m.created_at),
         'person', json_build_object('id', p.person_id, 'email', p.email, 'title', p.title,
             'first_name', p.first_name, 'last_name', p.last_name, 'display_name', p.display_name,
             'language', p.language, 'shares_address', exists (
@@ -200,6 +203,8 @@ language sql stable as $$
     from handbell.message m
     join handbell.kind k on k.kind = m.kind
     join handbell.person p on p.tenant_id = p_tenant and p.person_id = m.person_id
+    cross join handbell.keep_key kk
+    join handbell.tenant kt on kt.tenant_id = p_tenant
     where m.tenant_id = p_tenant and m.message_id = any (p_ids)
 $$;
 
@@ -209,6 +214,9 @@ language sql stable as $$
     select m.message_id, m.epoch, m.due,
         json_build_object('id', m.message_id, 'kind', m.kind, 'link_topic', k.link_topic,
         'created_unix', extract(epoch from m.created_at)::bigint, 'attempt', m.attempts,
+        'keep', handbell.keep_line(kk.key, kt.slug, m.kind, p.ref, e.ref, (
+            select b.ref from handbell.booking b
+            where b.tenant_id = p_tenant and b.booking_id = j.booking_id), m.message_id, m.created_at),
         'person', case when p.person_id is not null then json_build_object('id', p.person_id,
             'email', p.email, 'title', p.title, 'first_name', p.first_name,
             'last_name', p.last_name, 'display_name', p.display_name, 'language', p.language,
@@ -230,6 +238,8 @@ language sql stable as $$
     left join handbell.establishment e on e.tenant_id = p_tenant
         and e.establishment_id = m.establishment_id
     left join handbell.job j on j.tenant_id = p_tenant and j.job_id = m.job_id
+    cross join handbell.keep_key kk
+    join handbell.tenant kt on kt.tenant_id = p_tenant
     where m.tenant_id = p_tenant and m.message_id = any (p_ids)
 $$;
 

@@ -185,6 +185,7 @@ set lock_timeout = '500ms' as $$ -- see claim()
 declare
     v_basis text;
     v_unsure bigint[];
+    v_told bigint[]; -- before a restore (49_told_before.sql)
 begin
     -- First the lock, then, in a statement with a younger snapshot, the look: whoever commits an
     -- opt-out and then finds no such lock knows that this look will see it (page_in_flight).
@@ -193,12 +194,14 @@ begin
         order by m.message_id for update;
     select t.basis into strict v_basis from tenant t where t.tenant_id = p_tenant;
     v_unsure := lock_shut_courses(p_tenant, p_ids);
+    v_told := told_already(p_tenant, p_ids);
     return query
     with looked as (
         select * from look_at(p_tenant, p_owner, p_ids, p_epochs, v_basis)
     ), judged as (
         select l.message_id, l.kind, l.person_id, l.address, l.courses, l.untold,
                coalesce(l.job_objection, l.objection,
+                        case when l.message_id = any (v_told) then 'told_before' end,
                         case when l.kind = 'course_alert' and l.courses is null then 'superseded' end,
                         'go') as verdict
         from looked l
@@ -236,5 +239,8 @@ begin
     order by u.position;
     if v_unsure <> '{}' then
         perform match_again(p_tenant, v_unsure);
+    end if;
+    if v_told is not null then
+        perform told_anew(p_tenant, p_ids);
     end if;
 end $$;

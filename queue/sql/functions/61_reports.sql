@@ -86,4 +86,4 @@ create or replace view not_told with (security_barrier) as
     left join establishment e on e.tenant_id = r.tenant_id
         and e.establishment_id = r.establishment_id
     where r.tenant_id in (select my_tenants()) and r.lane = 1 and r.state <> 'sent'
-      and coalesce(r.reason, '') not in ('superseded', 'revoked', 'course_cancelled');
+      and coalesce(r.reason, '') not in ('superseded', 'revoked', 'course_cancelled', 'told_before');
