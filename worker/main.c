@@ -24,5 +24,7 @@ int main(int argc, char **argv)
     }
     /* A peer that closes early is an error of that write, never the process's end. */
     (void)signal(SIGPIPE, SIG_IGN);
+    /* A file that may not grow any more is an error of that write, too. */
+    (void)signal(SIGXFSZ, SIG_IGN);
     return cli_main(argc, argv);
 }

@@ -23,6 +23,11 @@ struct message *message_new(struct message_lists *lists, struct batch *batch, en
     message->epoch = epoch;
     message->attempt = attempt < 0 ? 0 : attempt > UINT16_MAX ? UINT16_MAX : (uint32_t)attempt;
     message->data = json_hold(data);
+    message->journal_entry =
+        (struct journal_entry){.tenant_id = batch->tenant_id,
+                               .message_id = message_id,
+                               .created_unix_s = json_find_integer(data, "created_unix", 0),
+                               .epoch = epoch};
     message->batch = batch;
     batch_hold(batch);
     buf_init(&message->mail, MESSAGE_MAIL_BYTES);
@@ -32,6 +37,7 @@ struct message *message_new(struct message_lists *lists, struct batch *batch, en
 void message_free(struct message *message)
 {
     list_leave(&message->link);
+    journal_forget(&message->journal_entry);
     batch_let_go(message->batch);
     json_free(message->data);
     buf_free(&message->mail);

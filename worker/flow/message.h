@@ -8,6 +8,7 @@
 #include "worker/base/json.h"
 #include "worker/base/list.h"
 #include "worker/flow/batch.h"
+#include "worker/flow/journal.h"
 #include "worker/io/smtp.h"
 #include "worker/model/lane.h"
 #include "worker/model/outcome.h"
@@ -56,6 +57,7 @@ struct message {
     uint64_t marked_at_ms; /* when the mark's answer came (monotonic) */
     struct buf mail;       /* the bytes, once written, but for SIGNING; to the end of SENDING */
     struct smtp_transaction transaction;
+    struct journal_entry journal_entry;
     struct outcome outcome; /* from DONE on, unless `is_unsent` */
     bool is_unsent;         /* nothing was tried: given back as it was */
     void *flow;             /* whose callbacks the transaction calls */

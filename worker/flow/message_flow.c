@@ -194,7 +194,8 @@ static void on_marked(void *context, const struct pg_result *result,
 static bool message_may_go(const struct message_flow *flow, const struct message *message)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    return !flow->is_stopping && now_ms - flow->database_answered_at_ms < flow->lease_ms &&
+    return !flow->is_stopping && journal_may_write(flow->journal) &&
+           now_ms - flow->database_answered_at_ms < flow->lease_ms &&
            now_ms - message->marked_at_ms <= MESSAGE_FLOW_MARK_AGE_MS &&
            breaker_room(&flow->relay.breaker, now_ms, 0, 1) > 0;
 }
@@ -259,6 +260,7 @@ static void on_signed(void *context, struct message *message, const struct error
 
 static bool on_may_begin(void *context);
 static bool on_may_send_data(void *context);
+static bool on_data_end(void *context);
 static void on_sent(void *context, const struct outcome *outcome);
 
 static void message_send(struct message_flow *flow, struct message *message)
@@ -277,6 +279,7 @@ static void message_send(struct message_flow *flow, struct message *message)
         .is_urgent = message->lane == LANE_URGENT,
         .may_begin = on_may_begin,
         .may_send_data = on_may_send_data,
+        .on_data_end = on_data_end,
         .on_done = on_sent,
         .context = message,
     };
@@ -319,7 +322,17 @@ static bool on_may_send_data(void *context)
 {
     const struct message *message = context;
     const struct message_flow *flow = message->flow;
-    return clock_monotonic_ms() - flow->database_answered_at_ms < flow->lease_ms;
+    return clock_monotonic_ms() - flow->database_answered_at_ms < flow->lease_ms &&
+           journal_may_write(flow->journal);
+}
+
+/* The lease once more: the process may have been stopped in the middle of the mail. */
+static bool on_data_end(void *context)
+{
+    struct message *message = context;
+    const struct message_flow *flow = message->flow;
+    return clock_monotonic_ms() - flow->database_answered_at_ms < flow->lease_ms &&
+           journal_write_data_end(flow->journal, &message->journal_entry);
 }
 
 /* The relay is left alone for a while: what has not begun goes back, perhaps to another worker. */
@@ -337,6 +350,8 @@ static void on_sent(void *context, const struct outcome *outcome)
     message_keep_outcome(message, outcome);
     /* The lease ran out, or the relay's client was told to stop: nothing was tried. */
     message->is_unsent = outcome->kind == OUTCOME_DEFERRED && outcome->scope == OUTCOME_SCOPE_NONE;
+    journal_write_reply(flow->journal, &message->journal_entry,
+                        message->is_unsent ? NULL : &message->outcome);
     buf_free(&message->mail);
     LOG(LOG_LEVEL_DEBUG, "message_sent", log_int("tenant", message->tenant_id),
         log_int("message", message->message_id),

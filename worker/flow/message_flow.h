@@ -1,10 +1,11 @@
-/* The life of a message in this worker, from the claim to the record. It asks the database, through
- * queue/client, and sends, through the relay's client; where work comes from is intake's business.
- */
+/* The life of a message in this worker, from the claim to the record: one flow a relay, so that one
+ * that stalls holds up its own mail alone. It asks the database, through queue/client, and sends,
+ * through the relay's client; where work comes from is intake's business. */
 #ifndef HANDBELL_FLOW_MESSAGE_FLOW_H
 #define HANDBELL_FLOW_MESSAGE_FLOW_H
 
 #include "queue/client/queue.h"
+#include "worker/flow/journal.h"
 #include "worker/flow/mail_writer.h"
 #include "worker/flow/message.h"
 #include "worker/flow/outbox.h"
@@ -25,18 +26,27 @@ enum {
     MESSAGE_FLOW_RETRY_MS = 1000,
 };
 
-/* `is_serving`: the database is there and knows us. `is_stopping`: only what is on the wire is
- * finished. */
-struct message_flow {
+/* What all flows of a worker share; borrowed. `on_room` is called when memory was freed, or a relay
+ * may be tried again. */
+struct message_flow_parts {
     struct loop *loop;
+    struct journal *journal; /* what goes on the wire is written there first */
+    struct mail_writer *writer;
+    struct signing *signing;
+    struct tally *tally;
+    void (*on_room)(void *context);
+    void *context;
+};
+
+/* `is_serving`: the database is there and knows us. `is_stopping`: only what is on the wire is
+ * finished. Without a client in `relay` the relay is not there, and nothing is taken for it. */
+struct message_flow {
+    struct message_flow_parts parts;
     struct queue *mark_queue;
     struct relay relay;
-    struct mail_writer *writer;
     struct message_lists lists;
-    struct signing signing;
     struct list batches;
     struct outbox outbox;
-    struct tally tally;
     struct loop_timer *retry_timer;
     struct loop_defer advance;
     uint32_t lease_ms;
@@ -44,22 +54,18 @@ struct message_flow {
     bool is_serving;
     bool is_stopping;
     bool is_marking_paused;
-    uint32_t aged_in_row;           /* marks that were too old when their mail's turn came */
-    void (*on_room)(void *context); /* memory was freed, or the relay may be tried again */
-    void *context;
+    uint32_t aged_in_row; /* marks that were too old when their mail's turn came */
 };
 
-/* `writer` is borrowed and `relay` set before the first message comes. False without memory. */
-bool message_flow_init(struct message_flow *flow, struct loop *loop, struct mail_writer *writer,
-                       void (*on_room)(void *context), void *context);
-/* Drops what is in memory without a word; the relay and the queue must be gone. */
+/* There is no relay yet. False without memory. */
+bool message_flow_init(struct message_flow *flow, const struct message_flow_parts *parts);
+/* Drops what is in memory without a word; the relay, the queue and the signing must be gone. */
 void message_flow_free(struct message_flow *flow);
 
-/* The relay that is sent through from now on; what the one before has is finished there. */
+/* The relay that is sent through from now on; what the one before has is finished there. `client`
+ * NULL: none, and all that is not on the wire is given back. */
 void message_flow_set_relay(struct message_flow *flow, struct smtp_client *client,
-                            uint32_t connections, uint32_t lease_ms);
-/* The keys that mails are signed with from now on; held. */
-void message_flow_set_keys(struct message_flow *flow, struct dkim_keys *keys);
+                            uint32_t connections, const struct relay_options *options);
 /* The database is there and this worker is registered; or it is away: marking stops, outcomes
  * wait, and what was claimed and not begun is forgotten, for it is claimed anew. */
 void message_flow_open(struct message_flow *flow, struct queue *mark_queue,
@@ -67,6 +73,10 @@ void message_flow_open(struct message_flow *flow, struct queue *mark_queue,
 void message_flow_close(struct message_flow *flow);
 /* To be called every RELAY_TICK_MS. */
 void message_flow_tick(struct message_flow *flow);
+/* Something has changed: moves on what can be moved, in the next turn of the loop. */
+void message_flow_advance(struct message_flow *flow);
+/* The signing's on_signed: takes the message on in its own flow. */
+void message_flow_take_signed(struct message *message, const struct error *error);
 /* Each answer on the connection that holds the worker's lock renews the lease; one on another
  * connection says nothing of that lock. */
 void message_flow_renew_lease(struct message_flow *flow);

@@ -19,7 +19,7 @@ uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint
     uint32_t held = flow->lists.held + coming;
     uint32_t worth_holding = relay_hold_limit(&flow->relay, MESSAGE_FLOW_HOLD_LEAST);
 
-    if (!flow->is_serving || flow->is_stopping)
+    if (!flow->is_serving || flow->is_stopping || !journal_may_write(flow->journal))
         return 0;
     if (lane > LANE_ACCOUNT && worth_holding < capacity)
         capacity = worth_holding;
@@ -42,6 +42,8 @@ uint32_t message_flow_mark_room(const struct message_flow *flow, const struct me
         limit = least(limit, signed_limit);
         room = least(room, room_below(signed_limit, unsigned_ahead));
     }
+    if (!journal_may_write(flow->journal))
+        return 0;
     /* Few large marks cost less than many small ones; but nothing urgent waits for that. */
     if (room < limit / 4 && !is_urgent && !breaker_is_open(&flow->relay.breaker))
         return 0;

@@ -8,7 +8,8 @@
 #include "worker/flow/chores.h"
 #include "worker/flow/equipment.h"
 #include "worker/flow/intake.h"
-#include "worker/flow/message_flow.h"
+#include "worker/flow/journal.h"
+#include "worker/flow/relays.h"
 #include "worker/flow/registration.h"
 #include "worker/flow/state_dir.h"
 #include "worker/io/service.h"
@@ -53,11 +54,12 @@ struct worker {
     struct loop_timer *tick_timer;
     struct loop_timer *stop_timer;
     struct state_dir state;
+    struct journal *journal;
     struct equipment *equipment;
     struct equipment *retired; /* the one before, while its relay finishes what it has */
     struct loop_defer retire;
     struct mail_writer writer;
-    struct message_flow flow;
+    struct relays relays;
     struct intake intake;
     struct registration registration;
     struct chores chores;
@@ -82,7 +84,7 @@ static void on_registered(void *context)
 {
     struct worker *worker = context;
 
-    message_flow_open(&worker->flow, worker->links[WORKER_LINK_MARK].queue,
+    relays_open(&worker->relays, worker->links[WORKER_LINK_MARK].queue,
                       worker->links[WORKER_LINK_RECORD].queue);
     worker->away_logged_at_ms = 0;
     if (worker->phase == WORKER_STOPPING)
@@ -92,7 +94,7 @@ static void on_registered(void *context)
         worker->phase == WORKER_STARTING ? "worker_started" : "database_found_again",
         log_text("owner", worker->state.owner), log_text("version", HANDBELL_VERSION),
         log_int("in_memory", worker->equipment->options.in_memory),
-        log_int("connections", worker->equipment->relay_connections),
+        log_int("connections", equipment_connections(worker->equipment)),
         log_int("dkim_domains", (int64_t)dkim_keys_count(worker->equipment->dkim_keys)));
     if (worker->phase == WORKER_STARTING)
         service_notify_ready();
@@ -135,9 +137,9 @@ static void on_claims_lost(void *context)
 
     if (worker->phase != WORKER_RUNNING || worker->registration.is_under_way || !queue_is_up(queue))
         return;
-    LOG(LOG_LEVEL_ERROR, "claims_lost", log_int("in_memory", worker->flow.lists.held));
+    LOG(LOG_LEVEL_ERROR, "claims_lost", log_int("in_memory", relays_held(&worker->relays)));
     intake_close(&worker->intake);
-    message_flow_close(&worker->flow);
+    relays_close(&worker->relays);
     registration_begin(&worker->registration, queue);
 }
 
@@ -160,7 +162,7 @@ static void worker_lose_link(struct worker *worker, const struct worker_link *li
     }
     registration_cancel(&worker->registration);
     intake_close(&worker->intake);
-    message_flow_close(&worker->flow);
+    relays_close(&worker->relays);
 }
 
 static void on_link_state(void *context, enum pg_state state, const char *reason)
@@ -204,7 +206,7 @@ static void on_chore(void *context, int64_t tenant_id, enum queue_work what)
 static void worker_stop_if_done(struct worker *worker)
 {
     if (worker->phase == WORKER_STOPPING && worker->is_drained &&
-        message_flow_is_empty(&worker->flow))
+        relays_are_empty(&worker->relays))
         loop_stop(worker->loop);
 }
 
@@ -240,14 +242,14 @@ static void worker_stop(struct worker *worker)
         return;
     worker->phase = WORKER_STOPPING;
     service_notify_stopping();
-    LOG(LOG_LEVEL_INFO, "worker_stopping", log_int("in_memory", worker->flow.lists.held),
-        log_int("on_the_wire", (int64_t)worker->flow.lists.sending.count));
+    LOG(LOG_LEVEL_INFO, "worker_stopping", log_int("in_memory", relays_held(&worker->relays)),
+        log_int("on_the_wire", relays_sending(&worker->relays)));
     intake_close(&worker->intake);
     chores_close(&worker->chores);
-    message_flow_stop(&worker->flow);
-    smtp_client_drain(worker->equipment->relay, WORKER_DRAIN_MS, on_drained, worker);
+    relays_stop(&worker->relays);
+    equipment_drain(worker->equipment, WORKER_DRAIN_MS, on_drained, worker);
     if (worker->retired != NULL)
-        smtp_client_drain(worker->retired->relay, WORKER_DRAIN_MS, on_retired_drained, worker);
+        equipment_drain(worker->retired, WORKER_DRAIN_MS, on_retired_drained, worker);
     loop_timer_start(worker->stop_timer, WORKER_STOP_MS);
 }
 
@@ -264,9 +266,8 @@ static void worker_use(struct worker *worker)
     worker->writer.keys = &worker->equipment->keys;
     worker->chores.takeover_grace_s = options->takeover_grace_s;
     intake_set_options(&worker->intake, &intake);
-    message_flow_set_keys(&worker->flow, worker->equipment->dkim_keys);
-    message_flow_set_relay(&worker->flow, worker->equipment->relay,
-                           worker->equipment->relay_connections, options->lease_ms);
+    journal_set_options(worker->journal, options->journal_sync, options->journal_bytes);
+    relays_use(&worker->relays, worker->equipment);
 }
 
 /* Not taken over while running: the database's address and the state directory. */
@@ -292,12 +293,9 @@ static bool worker_reload(struct worker *worker, struct error *error)
     warn_of_what_needs_a_restart(before, now);
     worker->equipment = now;
     worker_use(worker);
-    if (before->relay == NULL) {
-        equipment_free(before);
-        return true;
-    }
     worker->retired = before;
-    smtp_client_drain(before->relay, WORKER_RETIRE_MS, on_retired_drained, worker);
+    if (!equipment_drain(before, WORKER_RETIRE_MS, on_retired_drained, worker))
+        loop_defer(worker->loop, &worker->retire);
     return true;
 }
 
@@ -309,7 +307,7 @@ static void on_reload(struct worker *worker)
     service_notify_reloading();
     if (worker_reload(worker, &error))
         LOG(LOG_LEVEL_INFO, "settings_reloaded",
-            log_int("connections", worker->equipment->relay_connections),
+            log_int("connections", equipment_connections(worker->equipment)),
             log_int("dkim_domains", (int64_t)dkim_keys_count(worker->equipment->dkim_keys)));
     else
         LOG(LOG_LEVEL_ERROR, "reload_failed", log_text("kept", "the settings before"),
@@ -338,10 +336,11 @@ static void on_room(void *context)
 static void on_tick(void *context)
 {
     struct worker *worker = context;
-    message_flow_tick(&worker->flow);
+    journal_tick(worker->journal);
+    relays_tick(&worker->relays);
     worker->is_second_tick = !worker->is_second_tick;
     if (worker->is_second_tick)
-        tally_log(&worker->flow.tally, worker->flow.lists.held);
+        tally_log(&worker->relays.tally, relays_held(&worker->relays));
     loop_timer_start(worker->tick_timer, RELAY_TICK_MS);
 }
 
@@ -359,8 +358,8 @@ static bool worker_make_parts(struct worker *worker, struct error *error)
     worker->tick_timer = loop_timer_new(loop, on_tick, worker);
     worker->stop_timer = loop_timer_new(loop, on_stop_time, worker);
     if (worker->tick_timer == NULL || worker->stop_timer == NULL ||
-        !message_flow_init(&worker->flow, loop, &worker->writer, on_room, worker) ||
-        !intake_init(&worker->intake, loop, &worker->flow, on_chore, on_claims_lost, worker) ||
+        !relays_init(&worker->relays, loop, worker->journal, &worker->writer, on_room, worker) ||
+        !intake_init(&worker->intake, loop, &worker->relays, on_chore, on_claims_lost, worker) ||
         !registration_init(&worker->registration, loop, worker->state.owner, on_registered,
                            on_registration_failed, worker) ||
         !chores_init(&worker->chores, loop, on_due, worker))
@@ -392,6 +391,19 @@ static bool worker_connect(struct worker *worker, struct error *error)
     return true;
 }
 
+static bool worker_open_journal(struct worker *worker, struct error *error)
+{
+    const struct worker_options *options = &worker->equipment->options;
+    const struct journal_options journal = {
+        .directory = options->state_dir,
+        .owner = worker->state.owner,
+        .sync = options->journal_sync,
+        .bytes = options->journal_bytes,
+    };
+    worker->journal = journal_open(&journal, error);
+    return worker->journal != NULL;
+}
+
 static bool worker_start(struct worker *worker, struct error *error)
 {
     mail_writer_init(&worker->writer);
@@ -402,7 +414,7 @@ static bool worker_start(struct worker *worker, struct error *error)
         equipment_load(worker->loop, worker->config_path, worker->tables, NULL, error);
     if (worker->equipment == NULL ||
         !state_dir_open(&worker->state, worker->equipment->options.state_dir, error) ||
-        !worker_make_parts(worker, error))
+        !worker_open_journal(worker, error) || !worker_make_parts(worker, error))
         return false;
     worker_use(worker);
     loop_timer_start(worker->tick_timer, RELAY_TICK_MS);
@@ -419,14 +431,14 @@ static void worker_free(struct worker *worker)
         intake_close(&worker->intake);
     if (worker->chores.timer != NULL)
         chores_close(&worker->chores);
-    if (worker->flow.loop != NULL)
-        message_flow_close(&worker->flow);
+    if (worker->relays.signing.loop != NULL)
+        relays_close(&worker->relays);
     for (int kind = 0; kind < WORKER_LINKS; kind++)
         queue_free(worker->links[kind].queue);
     equipment_free(worker->retired);
     equipment_free(worker->equipment);
-    if (worker->flow.loop != NULL)
-        message_flow_free(&worker->flow);
+    relays_free(&worker->relays);
+    journal_close(worker->journal);
     intake_free(&worker->intake);
     registration_free(&worker->registration);
     chores_free(&worker->chores);
@@ -456,11 +468,11 @@ int worker_run(const char *config_path, const struct setting *const *tables, str
     else if (worker->failure.exit_status == 0)
         worker->failure.exit_status = EX_OSERR;
     int exit_status = worker->failure.exit_status;
-    tally_log(&worker->flow.tally, worker->flow.lists.held);
+    tally_log(&worker->relays.tally, relays_held(&worker->relays));
     if (exit_status != 0)
         *error = worker->failure;
     else
-        LOG(LOG_LEVEL_INFO, "worker_stopped", log_int("unrecorded", worker->flow.lists.held));
+        LOG(LOG_LEVEL_INFO, "worker_stopped", log_int("unrecorded", relays_held(&worker->relays)));
     worker_free(worker);
     return exit_status;
 }

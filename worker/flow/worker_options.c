@@ -1,6 +1,8 @@
 /* The worker's settings table, and what must hold between its rows. */
 #include "worker/flow/worker_options.h"
 
+#include "worker/flow/journal.h"
+
 #include <string.h>
 #include <sysexits.h>
 
@@ -25,6 +27,19 @@ const struct setting worker_settings[] = {
      false},
     {"worker", "poll_ms", SETTING_INTEGER, "ms", 50, 60000, "1000",
      "How often the database is asked for work; it also wakes the worker when work is due.", false},
+    {"worker", "journal_sync", SETTING_TEXT, "", 1, 16, "none",
+     "When the journal in state_dir is on the disk. none: the system writes it in its own time; "
+     "nothing is lost when this program ends, however it ends, but a power cut or a crash of the "
+     "machine may lose the last seconds, and what was being sent then counts as in doubt (notices "
+     "go again, alerts end as uncertain). data: before each mail's end, so that a power cut leaves "
+     "in doubt only what really is; each mail then waits for the disk.",
+     false},
+    {"worker", "journal_bytes", SETTING_INTEGER, "bytes", 131072, 1073741824, "16777216",
+     "How large the journal's two files may become together; at least 1024 bytes for each of "
+     "in_memory are taken. A mail takes 128 bytes, and is remembered until one file has filled up "
+     "once more: so long ago the database may have been set back, by a fail-over, without mail "
+     "going out twice.",
+     false},
     {"worker", "log_level", SETTING_TEXT, "", 1, 16, "info",
      "debug, info, warning or error: what is written to the log.", false},
     {NULL, NULL, SETTING_TEXT, NULL, 0, 0, NULL, NULL, false},
@@ -40,6 +55,20 @@ static bool log_level_read(const char *text, enum log_level *level, struct error
         }
     }
     return error_set(error, EX_CONFIG, "[worker] log_level: must be debug, info, warning or error");
+}
+
+static bool journal_read(const struct config *config, struct worker_options *options,
+                         struct error *error)
+{
+    const char *sync = config_text(config, "worker", "journal_sync");
+    uint64_t least = (uint64_t)options->in_memory * JOURNAL_BYTES_A_MESSAGE;
+
+    options->journal_bytes = (uint64_t)config_integer(config, "worker", "journal_bytes");
+    if (options->journal_bytes < least)
+        options->journal_bytes = least;
+    options->journal_sync = strcmp(sync, "data") == 0 ? JOURNAL_SYNC_DATA : JOURNAL_SYNC_NONE;
+    return strcmp(sync, "data") == 0 || strcmp(sync, "none") == 0 ||
+           error_set(error, EX_CONFIG, "[worker] journal_sync: must be none or data");
 }
 
 bool worker_options_read(const struct config *config, struct worker_options *options,
@@ -58,5 +87,7 @@ bool worker_options_read(const struct config *config, struct worker_options *opt
                          "[worker] lease_s: must be shorter than [worker] takeover_grace_s");
     if (options->batch > options->in_memory / 2)
         return error_set(error, EX_CONFIG, "[worker] batch: must be at most half of in_memory");
+    if (!journal_read(config, options, error))
+        return false;
     return log_level_read(config_text(config, "worker", "log_level"), &options->log_level, error);
 }

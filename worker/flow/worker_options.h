@@ -4,6 +4,7 @@
 
 #include "worker/base/config.h"
 #include "worker/base/log.h"
+#include "worker/model/journal_record.h"
 
 #include <stdint.h>
 
@@ -19,6 +20,8 @@ struct worker_options {
     uint32_t lease_ms;
     uint32_t takeover_grace_s;
     uint32_t poll_ms;
+    enum journal_sync journal_sync;
+    uint64_t journal_bytes; /* both files together, as large as in_memory needs */
     enum log_level log_level;
 };
 
