@@ -17,21 +17,42 @@ bool equipment_differs(const struct equipment *a, const struct equipment *b,
     return false;
 }
 
-static bool relay_make(struct loop *loop, struct equipment *equipment, struct equipment *before,
-                       struct error *error)
+static bool relay_make(struct loop *loop, struct equipment *equipment, unsigned relay,
+                       struct equipment *before, struct error *error)
 {
+    struct equipment_relay *own = &equipment->relays[relay - 1];
     struct smtp_options options;
-    smtp_options_init(&options);
-    if (!smtp_options_from_config(equipment->config, 1, &options, error))
-        return false;
-    equipment->relay_connections = options.connections;
-    if (before != NULL && !equipment_differs(before, equipment, smtp_settings[0])) {
-        equipment->relay = before->relay;
-        before->relay = NULL;
+
+    if (!own->options.is_configured)
         return true;
+    if (!smtp_options_from_config(equipment->config, relay, &options, error))
+        return false;
+    own->connections = options.connections;
+    if (before != NULL && before->relays[relay - 1].client != NULL &&
+        !equipment_differs(before, equipment, smtp_settings[relay - 1]))
+        return true; /* it is taken over when all else is known to be good */
+    own->client = smtp_client_new(loop, &options, error);
+    return own->client != NULL;
+}
+
+static bool relays_make(struct loop *loop, struct equipment *equipment, struct equipment *before,
+                        struct error *error)
+{
+    struct relay_options options[SMTP_RELAYS];
+    if (!relay_options_read(equipment->config, options, error))
+        return false;
+    for (unsigned relay = 1; relay <= SMTP_RELAYS; relay++) {
+        equipment->relays[relay - 1].options = options[relay - 1];
+        if (!relay_make(loop, equipment, relay, before, error))
+            return false;
     }
-    equipment->relay = smtp_client_new(loop, &options, error);
-    return equipment->relay != NULL;
+    for (size_t i = 0; before != NULL && i < SMTP_RELAYS; i++) {
+        if (!equipment->relays[i].options.is_configured || equipment->relays[i].client != NULL)
+            continue;
+        equipment->relays[i].client = before->relays[i].client;
+        before->relays[i].client = NULL;
+    }
+    return true;
 }
 
 /* At a start, a tenant whose own files are wrong gets the shipped templates: better than no mail,
@@ -47,7 +68,7 @@ static bool tenants_weigh(const struct template_set *set, bool is_start, struct 
     return true;
 }
 
-/* The relay comes last: nothing may fail once it is taken from `before`. */
+/* The relays come last: nothing may fail once one is taken from `before`. */
 static bool equipment_fill(struct loop *loop, struct equipment *equipment, const char *config_path,
                            const struct setting *const *tables, struct equipment *before,
                            struct error *error)
@@ -66,7 +87,7 @@ static bool equipment_fill(struct loop *loop, struct equipment *equipment, const
     equipment->dkim_keys = dkim_keys_read(config_text(equipment->config, "dkim", "key_dir"), error);
     if (equipment->dkim_keys == NULL)
         return error_prefix(error, "[dkim] key_dir");
-    return relay_make(loop, equipment, before, error);
+    return relays_make(loop, equipment, before, error);
 }
 
 struct equipment *equipment_load(struct loop *loop, const char *config_path,
@@ -88,11 +109,41 @@ void equipment_free(struct equipment *equipment)
 {
     if (equipment == NULL)
         return;
-    if (equipment->relay != NULL)
-        smtp_client_free(equipment->relay);
+    for (size_t i = 0; i < SMTP_RELAYS; i++)
+        smtp_client_free(equipment->relays[i].client);
     template_set_free(equipment->templates);
     token_keys_wipe(&equipment->keys);
     dkim_keys_let_go(equipment->dkim_keys);
     config_free(equipment->config);
     free(equipment);
+}
+
+static void on_client_drained(void *context)
+{
+    struct equipment *equipment = context;
+    if (equipment->draining > 0 && --equipment->draining == 0)
+        equipment->on_drained(equipment->drained_context);
+}
+
+bool equipment_drain(struct equipment *equipment, uint64_t limit_ms,
+                     void (*on_drained)(void *context), void *context)
+{
+    equipment->draining = 0;
+    equipment->on_drained = on_drained;
+    equipment->drained_context = context;
+    for (size_t i = 0; i < SMTP_RELAYS; i++) {
+        if (equipment->relays[i].client == NULL)
+            continue;
+        equipment->draining++;
+        smtp_client_drain(equipment->relays[i].client, limit_ms, on_client_drained, equipment);
+    }
+    return equipment->draining > 0;
+}
+
+uint32_t equipment_connections(const struct equipment *equipment)
+{
+    uint32_t connections = 0;
+    for (size_t i = 0; i < SMTP_RELAYS; i++)
+        connections += equipment->relays[i].connections;
+    return connections;
 }

@@ -10,6 +10,7 @@ struct intake_claim {
     struct intake *intake;
     int64_t tenant_id;
     enum lane lane;
+    int relay;
     uint32_t limit;
 };
 
@@ -20,12 +21,12 @@ static void on_time(void *context)
     intake_poll(context);
 }
 
-bool intake_init(struct intake *intake, struct loop *loop, struct message_flow *flow,
+bool intake_init(struct intake *intake, struct loop *loop, struct relays *relays,
                  void (*on_chore)(void *context, int64_t tenant_id, enum queue_work what),
                  void (*on_claims_lost)(void *context), void *context)
 {
     *intake = (struct intake){.loop = loop,
-                              .flow = flow,
+                              .relays = relays,
                               .on_chore = on_chore,
                               .on_claims_lost = on_claims_lost,
                               .context = context};
@@ -82,7 +83,7 @@ static void on_seen(void *context, const struct pg_result *result, bool is_true)
     struct intake *intake = context;
     (void)is_true;
     if (result->kind == PG_RESULT_ROWS)
-        message_flow_renew_lease(intake->flow);
+        relays_renew_lease(intake->relays);
 }
 
 /* Bulk mail goes on where its last claim ended; every few seconds it is looked for from the
@@ -93,6 +94,7 @@ static void intake_go_on(struct intake *intake, struct intake_row *row, size_t c
     for (size_t i = 0; i < count_before && row->lane >= LANE_ALERT; i++) {
         const struct intake_row *before = &intake->rows_before[i];
         if (before->tenant_id != row->tenant_id || before->lane != row->lane ||
+            before->relay != row->relay ||
             row->from_start_ms - before->from_start_ms >= INTAKE_FROM_START_MS)
             continue;
         row->from = before->from;
@@ -107,10 +109,12 @@ static void intake_take_row(struct intake *intake, const struct queue_due *due, 
         intake->on_chore(intake->context, due->tenant_id, due->what);
         return;
     }
-    if (!lane_is_known(due->lane) || intake->row_count == INTAKE_ROWS)
+    if (!lane_is_known(due->lane) || relays_flow(intake->relays, due->relay) == NULL ||
+        intake->row_count == INTAKE_ROWS)
         return;
     struct intake_row *row = &intake->rows[intake->row_count++];
-    *row = (struct intake_row){.tenant_id = due->tenant_id, .lane = (enum lane)due->lane};
+    *row = (struct intake_row){
+        .tenant_id = due->tenant_id, .lane = (enum lane)due->lane, .relay = due->relay};
     intake_go_on(intake, row, count_before);
 }
 
@@ -124,7 +128,7 @@ static void on_due_work(void *context, const struct pg_result *result, const str
         return;
     if (result->kind == PG_RESULT_ROWS) {
         size_t count_before = intake->row_count;
-        message_flow_renew_lease(intake->flow);
+        relays_renew_lease(intake->relays);
         memcpy(intake->rows_before, intake->rows, count_before * sizeof intake->rows[0]);
         intake->row_count = 0;
         for (size_t i = 0; i < count; i++)
@@ -145,10 +149,11 @@ static void intake_poll(struct intake *intake)
         return;
     intake->is_poll_wanted = false;
     intake->polled_at_ms = loop_now_ms(intake->loop);
-    static const int relays[] = {1};
-    intake->is_polling =
-        queue_worker_seen(intake->queue, on_seen, intake) &&
-        queue_due_work(intake->queue, intake->cursor, INTAKE_ROWS, relays, 1, on_due_work, intake);
+    int relays[SMTP_RELAYS];
+    size_t count = relays_numbers(intake->relays, relays);
+    intake->is_polling = queue_worker_seen(intake->queue, on_seen, intake) &&
+                         queue_due_work(intake->queue, intake->cursor, INTAKE_ROWS, relays, count,
+                                        on_due_work, intake);
     if (!intake->is_polling)
         loop_timer_start(intake->timer, intake->options.poll_ms);
 }
@@ -178,20 +183,22 @@ static void on_claimed(void *context, const struct pg_result *result,
     bool is_lost = result->kind == PG_RESULT_LOST;
 
     intake->claims--;
-    intake->coming -= claim->limit;
+    intake->coming[claim->relay - 1] -= claim->limit;
     if (result->kind == PG_RESULT_ROWS) {
-        message_flow_renew_lease(intake->flow);
-        is_lost = !message_flow_take(intake->flow, claim->tenant_id, claim->lane, claimed);
+        relays_renew_lease(intake->relays);
+        is_lost = !message_flow_take(&intake->relays->flows[claim->relay - 1], claim->tenant_id,
+                                     claim->lane, claimed);
     } else {
         LOG(LOG_LEVEL_ERROR, "claim_failed", log_int("tenant", claim->tenant_id),
-            log_text("lane", lane_name(claim->lane)),
+            log_text("lane", lane_name(claim->lane)), log_int("relay", claim->relay),
             log_text("kind", pg_result_kind_name(result->kind)),
             log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
     }
     /* What a claim did not fill has no more for now; the next poll knows. */
     for (size_t i = 0; i < intake->row_count; i++) {
         struct intake_row *row = &intake->rows[i];
-        if (row->tenant_id == claim->tenant_id && row->lane == claim->lane) {
+        if (row->tenant_id == claim->tenant_id && row->lane == claim->lane &&
+            row->relay == claim->relay) {
             row->is_exhausted = claimed->message_count < claim->limit;
             row->from = claimed->last;
             if (row->is_exhausted)
@@ -207,11 +214,12 @@ static void on_claimed(void *context, const struct pg_result *result,
         intake_wake(intake);
 }
 
-static uint32_t count_tenants(const struct intake *intake, enum lane lane)
+static uint32_t count_tenants(const struct intake *intake, const struct intake_row *row)
 {
     uint32_t count = 0;
     for (size_t i = 0; i < intake->row_count; i++)
-        count += intake->rows[i].lane == lane && !intake->rows[i].is_exhausted;
+        count += intake->rows[i].lane == row->lane && intake->rows[i].relay == row->relay &&
+                 !intake->rows[i].is_exhausted;
     return count;
 }
 
@@ -220,9 +228,10 @@ static uint32_t intake_limit(const struct intake *intake, const struct intake_ro
                              uint32_t room)
 {
     const struct intake_options *options = &intake->options;
-    uint32_t quota =
-        lane_tenant_quota(options->in_memory, options->batch, count_tenants(intake, row->lane));
-    uint32_t held = message_flow_count_tenant(intake->flow, row->tenant_id);
+    uint32_t quota = lane_tenant_quota(relays_capacity(intake->relays), options->batch,
+                                       count_tenants(intake, row));
+    uint32_t held =
+        message_flow_count_tenant(&intake->relays->flows[row->relay - 1], row->tenant_id);
     uint32_t limit = room < options->batch ? room : options->batch;
 
     if (row->lane == LANE_URGENT)
@@ -236,33 +245,53 @@ static bool intake_claim_row(struct intake *intake, const struct intake_row *row
     struct intake_claim *claim = malloc(sizeof *claim);
     if (claim == NULL)
         return false;
-    *claim = (struct intake_claim){
-        .intake = intake, .tenant_id = row->tenant_id, .lane = row->lane, .limit = limit};
-    if (!queue_claim(intake->queue, row->tenant_id, row->lane, 1, (int)limit, row->from, on_claimed,
-                     claim)) {
+    *claim = (struct intake_claim){.intake = intake,
+                                   .tenant_id = row->tenant_id,
+                                   .lane = row->lane,
+                                   .relay = row->relay,
+                                   .limit = limit};
+    if (!queue_claim(intake->queue, row->tenant_id, row->lane, row->relay, (int)limit, row->from,
+                     on_claimed, claim)) {
         free(claim);
         return false;
     }
     intake->claims++;
-    intake->coming += limit;
+    intake->coming[row->relay - 1] += limit;
     return true;
 }
 
-/* Claims for `row`, or says in it that it has to wait. False when all have to: there is no room. */
+/* What one relay has no room for now: nothing of it is chosen until there is, and nothing else
+ * waits for it. */
+static void intake_leave_out(struct intake *intake, const struct intake_row *full)
+{
+    for (size_t i = 0; i < intake->row_count; i++) {
+        struct intake_row *row = &intake->rows[i];
+        row->is_waiting |= row->relay == full->relay && row->lane >= full->lane;
+    }
+}
+
+/* Claims for `row`, or says in it that it has to wait. False when all have to. */
 static bool intake_serve(struct intake *intake, struct intake_row *row)
 {
-    uint32_t room =
-        message_flow_room(intake->flow, row->lane, intake->options.in_memory, intake->coming);
-    uint32_t limit = intake_limit(intake, row, room);
+    struct message_flow *flow = relays_flow(intake->relays, row->relay);
     bool is_urgent = row->lane == LANE_URGENT;
+    uint32_t room = 0;
 
     /* While a poll is under way, what it may find to be urgent is not put behind a claim of alerts.
      */
-    if (room == 0 || (!is_urgent && (intake->is_polling || intake->claims >= INTAKE_CLAIMS)))
+    if (!is_urgent && (intake->is_polling || intake->claims >= INTAKE_CLAIMS))
         return false;
+    if (flow != NULL)
+        room = message_flow_room(flow, row->lane, relays_capacity(intake->relays),
+                                 intake->coming[row->relay - 1]);
+    if (room == 0) {
+        intake_leave_out(intake, row);
+        return true;
+    }
+    uint32_t limit = intake_limit(intake, row, room);
     /* Claims of a few are not worth their round trip, while there is work enough here. */
-    row->is_waiting = limit == 0 || (!is_urgent && limit < intake->options.batch / 2 &&
-                                     intake->flow->lists.held > limit);
+    row->is_waiting =
+        limit == 0 || (!is_urgent && limit < intake->options.batch / 2 && flow->lists.held > limit);
     if (row->is_waiting)
         return true;
     row->turn = ++intake->turn;

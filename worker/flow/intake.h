@@ -1,33 +1,33 @@
-/* Where work comes from: asks which tenants have work that is due, and claims it, lane by lane and
- * tenant by tenant, as far as memory and relay have room. What becomes of a message is the flow's
- * business; jobs and rules are the chores'. */
+/* Where work comes from: asks which tenants have work that is due, and claims it, lane by lane,
+ * tenant by tenant and relay by relay, as far as memory and relay have room. What becomes of a
+ * message is the flow's business; jobs and rules are the chores'. */
 #ifndef HANDBELL_FLOW_INTAKE_H
 #define HANDBELL_FLOW_INTAKE_H
 
 #include "queue/client/queue.h"
-#include "worker/flow/message_flow.h"
+#include "worker/flow/relays.h"
 #include "worker/io/loop.h"
 
 enum {
-    INTAKE_ROWS = 512,    /* tenants and lanes looked at in one poll; more come in the next */
-    INTAKE_CLAIMS = 1,    /* under way at once; urgent ones besides */
-    INTAKE_PAUSE_MS = 10, /* between two polls, however often the database calls */
+    INTAKE_ROWS = 512, /* tenants, lanes and relays looked at in one poll; more come in the next */
+    INTAKE_CLAIMS = 1, /* under way at once; urgent ones besides */
+    INTAKE_PAUSE_MS = 10,        /* between two polls, however often the database calls */
     INTAKE_FROM_START_MS = 5000, /* a bulk lane is looked at from its beginning at least so often */
 };
 
-/* Work of one tenant and lane. `turn` grows with each claim, so that all get theirs. */
+/* Work of one tenant, lane and relay. `turn` grows with each claim, so that all get theirs. */
 struct intake_row {
     int64_t tenant_id;
     enum lane lane;
+    int relay;
     uint64_t turn;
     struct queue_place from; /* all before it was claimed since `from_start_ms` */
     uint64_t from_start_ms;
     bool is_exhausted; /* nothing more to claim, or a claim is under way */
-    bool is_waiting;   /* for room: the tenant has its share */
+    bool is_waiting;   /* for room: the relay has none, or the tenant has its share of it */
 };
 
 struct intake_options {
-    uint32_t in_memory;
     uint32_t batch;
     uint32_t poll_ms;
 };
@@ -35,7 +35,7 @@ struct intake_options {
 struct intake {
     struct loop *loop;
     struct queue *queue;
-    struct message_flow *flow;
+    struct relays *relays;
     struct intake_options options;
     struct loop_timer *timer;
     bool is_open;
@@ -44,8 +44,8 @@ struct intake {
     bool is_full; /* the last poll could not tell of all that is due */
     unsigned claims;
     uint64_t polled_at_ms;
-    uint32_t coming; /* messages that claims under way may bring */
-    int64_t cursor;  /* the tenant that was served last */
+    uint32_t coming[SMTP_RELAYS]; /* messages that claims under way may bring, by relay */
+    int64_t cursor;               /* the tenant that was served last */
     uint64_t turn;
     size_t row_count;
     struct intake_row rows[INTAKE_ROWS];
@@ -59,7 +59,7 @@ struct intake {
 /* `on_claims_lost`: the database may hold messages as claimed by this worker of which it has
  * nothing, because an answer was lost or memory was short; nobody else will send them. False
  * without memory. */
-bool intake_init(struct intake *intake, struct loop *loop, struct message_flow *flow,
+bool intake_init(struct intake *intake, struct loop *loop, struct relays *relays,
                  void (*on_chore)(void *context, int64_t tenant_id, enum queue_work what),
                  void (*on_claims_lost)(void *context), void *context);
 void intake_free(struct intake *intake);

@@ -10,6 +10,7 @@
 
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
+#include "worker/flow/message_steps.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +18,7 @@
 #include <sysexits.h>
 
 static void message_end(struct message_flow *flow, struct message *message);
-static void flow_advance_soon(struct message_flow *flow);
 static void flow_give_back(struct message_flow *flow, struct list *list);
-static void flow_give_back_unbegun(struct message_flow *flow);
 
 /* ---- 1. Claimed: the message is ours, and waits for its turn to be marked. ---- */
 
@@ -43,7 +42,7 @@ bool message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane l
         message_enter(message, MESSAGE_CLAIMED);
         taken++;
     }
-    flow->tally.claimed += taken;
+    flow->parts.tally->claimed += taken;
     if (taken < claimed->message_count)
         LOG(LOG_LEVEL_ERROR, "memory_missed",
             log_int("messages", (int64_t)(claimed->message_count - taken)));
@@ -51,9 +50,9 @@ bool message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane l
         list_join(&flow->batches, &batch->link);
     else
         batch_free(batch);
-    if (flow->is_stopping || !flow->is_serving)
+    if (flow->is_stopping || !flow->is_serving || flow->relay.client == NULL)
         flow_give_back(flow, &flow->lists.claimed[lane]);
-    flow_advance_soon(flow);
+    message_flow_advance(flow);
     return taken == claimed->message_count;
 }
 
@@ -129,7 +128,7 @@ static void message_take_verdict(struct message_flow *flow, struct message *mess
         if (message->address == NULL ||
             !message_keep_courses(message, marked->courses, marked->course_count))
             message_give_back(flow, message);
-        else if (signing_is_due(&flow->signing, message))
+        else if (signing_is_due(flow->parts.signing, message))
             message_enter(message, MESSAGE_MARKED);
         else
             message_enter(message, MESSAGE_OUTGOING);
@@ -137,10 +136,10 @@ static void message_take_verdict(struct message_flow *flow, struct message *mess
     case QUEUE_VERDICT_SKIPPED:
         LOG(LOG_LEVEL_DEBUG, "message_skipped", log_int("tenant", message->tenant_id),
             log_int("message", message->message_id), log_text("why", marked->word));
-        flow->tally.skipped++;
+        flow->parts.tally->skipped++;
         break;
     case QUEUE_VERDICT_STALE:
-        flow->tally.stale++;
+        flow->parts.tally->stale++;
         break;
     }
     message_end(flow, message);
@@ -185,7 +184,7 @@ static void on_marked(void *context, const struct pg_result *result,
         }
     }
     free(call);
-    flow_advance_soon(flow);
+    message_flow_advance(flow);
 }
 
 /* ---- 3. Marked: wanted; written and signed, where its domain has keys. ---- */
@@ -194,7 +193,8 @@ static void on_marked(void *context, const struct pg_result *result,
 static bool message_may_go(const struct message_flow *flow, const struct message *message)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    return !flow->is_stopping && journal_may_write(flow->journal) &&
+    return !flow->is_stopping && flow->relay.client != NULL &&
+           journal_may_write(flow->parts.journal) &&
            now_ms - flow->database_answered_at_ms < flow->lease_ms &&
            now_ms - message->marked_at_ms <= MESSAGE_FLOW_MARK_AGE_MS &&
            breaker_room(&flow->relay.breaker, now_ms, 0, 1) > 0;
@@ -221,7 +221,7 @@ static bool message_write(struct message_flow *flow, struct message *message)
         .now_unix_s = clock_unix_seconds(),
     };
     struct error error = {0};
-    if (mail_writer_write(flow->writer, &input, &message->mail, &error))
+    if (mail_writer_write(flow->parts.writer, &input, &message->mail, &error))
         return true;
     message_end_unmade(flow, message, &error);
     return false;
@@ -233,27 +233,27 @@ static void flow_sign(struct message_flow *flow)
     struct message *message;
 
     while ((message = message_lists_first(flow->lists.marked)) != NULL &&
-           signing_has_room(&flow->signing)) {
+           signing_has_room(flow->parts.signing)) {
         bool may_go = message_may_go(flow, message);
-        if (may_go && !signing_is_due(&flow->signing, message)) /* its keys are gone since */
+        if (may_go && !signing_is_due(flow->parts.signing, message)) /* its keys are gone since */
             message_enter(message, MESSAGE_OUTGOING);
         else if (!may_go || (message_write(flow, message) &&
-                             !signing_add(&flow->signing, message, clock_unix_seconds())))
+                             !signing_add(flow->parts.signing, message, clock_unix_seconds())))
             message_give_back(flow, message);
     }
-    signing_flush(&flow->signing);
+    signing_flush(flow->parts.signing);
 }
 
 /* A mail that has a key never goes without its signature. */
-static void on_signed(void *context, struct message *message, const struct error *error)
+void message_flow_take_signed(struct message *message, const struct error *error)
 {
-    struct message_flow *flow = context;
+    struct message_flow *flow = message->flow;
 
     if (error != NULL)
         message_end_unmade(flow, message, error);
     else
         message_enter(message, MESSAGE_OUTGOING);
-    flow_advance_soon(flow);
+    message_flow_advance(flow);
 }
 
 /* ---- 4. Outgoing: handed over when a session of the relay is free. ---- */
@@ -265,7 +265,7 @@ static void on_sent(void *context, const struct outcome *outcome);
 
 static void message_send(struct message_flow *flow, struct message *message)
 {
-    if (message->mail.size == 0 && signing_is_due(&flow->signing, message)) {
+    if (message->mail.size == 0 && signing_is_due(flow->parts.signing, message)) {
         message_enter(message, MESSAGE_MARKED); /* its keys have come since */
         return;
     }
@@ -289,7 +289,7 @@ static void message_send(struct message_flow *flow, struct message *message)
 
 static void flow_send(struct message_flow *flow)
 {
-    unsigned room = smtp_client_room(flow->relay.client);
+    unsigned room = flow->relay.client != NULL ? smtp_client_room(flow->relay.client) : 0;
     struct message *message;
 
     while ((message = message_lists_first(flow->lists.outgoing)) != NULL) {
@@ -323,7 +323,7 @@ static bool on_may_send_data(void *context)
     const struct message *message = context;
     const struct message_flow *flow = message->flow;
     return clock_monotonic_ms() - flow->database_answered_at_ms < flow->lease_ms &&
-           journal_may_write(flow->journal);
+           journal_may_write(flow->parts.journal);
 }
 
 /* The lease once more: the process may have been stopped in the middle of the mail. */
@@ -332,13 +332,13 @@ static bool on_data_end(void *context)
     struct message *message = context;
     const struct message_flow *flow = message->flow;
     return clock_monotonic_ms() - flow->database_answered_at_ms < flow->lease_ms &&
-           journal_write_data_end(flow->journal, &message->journal_entry);
+           journal_write_data_end(flow->parts.journal, &message->journal_entry);
 }
 
 /* The relay is left alone for a while: what has not begun goes back, perhaps to another worker. */
 static void flow_pause(struct message_flow *flow, uint64_t now_ms)
 {
-    flow_give_back_unbegun(flow);
+    message_steps_give_back_unbegun(flow);
     loop_timer_start(flow->retry_timer, flow->relay.breaker.retry_at_ms - now_ms);
 }
 
@@ -350,7 +350,7 @@ static void on_sent(void *context, const struct outcome *outcome)
     message_keep_outcome(message, outcome);
     /* The lease ran out, or the relay's client was told to stop: nothing was tried. */
     message->is_unsent = outcome->kind == OUTCOME_DEFERRED && outcome->scope == OUTCOME_SCOPE_NONE;
-    journal_write_reply(flow->journal, &message->journal_entry,
+    journal_write_reply(flow->parts.journal, &message->journal_entry,
                         message->is_unsent ? NULL : &message->outcome);
     buf_free(&message->mail);
     LOG(LOG_LEVEL_DEBUG, "message_sent", log_int("tenant", message->tenant_id),
@@ -363,15 +363,16 @@ static void on_sent(void *context, const struct outcome *outcome)
     if (!message->is_unsent && !flow->is_stopping &&
         relay_take_outcome(&flow->relay, &message->outcome, now_ms))
         flow_pause(flow, now_ms);
-    flow_advance_soon(flow);
+    message_flow_advance(flow);
 }
 
 /* ---- 6. Done: the outbox tells the database, in batches. ---- */
 
-static void on_recorded(void *context, struct message *message, enum queue_recorded_state state)
+void message_steps_take_recorded(void *context, struct message *message,
+                                 enum queue_recorded_state state)
 {
     struct message_flow *flow = context;
-    tally_count(&flow->tally, state, message->is_unsent);
+    tally_count(flow->parts.tally, state, message->is_unsent);
     message_end(flow, message);
 }
 
@@ -381,7 +382,7 @@ static void message_end(struct message_flow *flow, struct message *message)
 {
     message_enter(message, MESSAGE_ENDED);
     message_free(message);
-    flow_advance_soon(flow);
+    message_flow_advance(flow);
 }
 
 /* Hands everything in `list` back to the database as it was. */
@@ -392,8 +393,16 @@ static void flow_give_back(struct message_flow *flow, struct list *list)
         message_give_back(flow, message);
 }
 
+void message_steps_forget_claimed(struct message_flow *flow)
+{
+    struct message *message;
+    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++)
+        while ((message = message_first(&flow->lists.claimed[lane])) != NULL)
+            message_end(flow, message);
+}
+
 /* But for what the pool has, which comes back to flow_send. */
-static void flow_give_back_unbegun(struct message_flow *flow)
+void message_steps_give_back_unbegun(struct message_flow *flow)
 {
     for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++) {
         flow_give_back(flow, &flow->lists.outgoing[lane]);
@@ -402,104 +411,10 @@ static void flow_give_back_unbegun(struct message_flow *flow)
     }
 }
 
-/* ---- What moves the whole along. ---- */
-
-static void on_advance(void *context)
+/* From the end of the life to its beginning, so that each step makes room for the one before. */
+void message_steps_advance(struct message_flow *flow)
 {
-    struct message_flow *flow = context;
     flow_send(flow);
     flow_sign(flow);
     flow_mark(flow);
-    flow->on_room(flow->context);
-}
-
-static void flow_advance_soon(struct message_flow *flow)
-{
-    loop_defer(flow->loop, &flow->advance);
-}
-
-static void on_relay_room(void *context)
-{
-    flow_advance_soon(context);
-}
-
-static void on_retry_time(void *context)
-{
-    struct message_flow *flow = context;
-    flow->is_marking_paused = false;
-    flow_advance_soon(flow);
-}
-
-bool message_flow_init(struct message_flow *flow, struct loop *loop, struct mail_writer *writer,
-                       void (*on_room)(void *context), void *context)
-{
-    *flow = (struct message_flow){
-        .loop = loop, .writer = writer, .on_room = on_room, .context = context};
-    flow->advance = (struct loop_defer){.run = on_advance, .context = flow};
-    signing_init(&flow->signing, loop, on_signed, flow);
-    flow->retry_timer = loop_timer_new(loop, on_retry_time, flow);
-    return flow->retry_timer != NULL &&
-           outbox_init(&flow->outbox, loop, &flow->lists, on_recorded, flow);
-}
-
-void message_flow_free(struct message_flow *flow)
-{
-    signing_free(&flow->signing);
-    message_lists_free(&flow->lists);
-    loop_defer_cancel(&flow->advance);
-    loop_timer_free(flow->retry_timer);
-    outbox_free(&flow->outbox);
-}
-
-void message_flow_set_relay(struct message_flow *flow, struct smtp_client *client,
-                            uint32_t connections, uint32_t lease_ms)
-{
-    if (flow->relay.client != client) /* the troubles were the other one's */
-        flow->relay.breaker = (struct breaker){0};
-    flow->relay.client = client;
-    flow->relay.connections = connections;
-    flow->lease_ms = lease_ms;
-    smtp_client_set_on_room(client, on_relay_room, flow);
-}
-
-void message_flow_set_keys(struct message_flow *flow, struct dkim_keys *keys)
-{
-    signing_set_keys(&flow->signing, keys);
-}
-
-void message_flow_tick(struct message_flow *flow)
-{
-    relay_tick(&flow->relay);
-    flow_advance_soon(flow);
-}
-
-void message_flow_open(struct message_flow *flow, struct queue *mark_queue,
-                       struct queue *record_queue)
-{
-    flow->mark_queue = mark_queue;
-    flow->is_serving = true;
-    message_flow_renew_lease(flow);
-    outbox_open(&flow->outbox, record_queue);
-    flow_advance_soon(flow);
-}
-
-void message_flow_close(struct message_flow *flow)
-{
-    struct message *message;
-    flow->is_serving = false;
-    outbox_close(&flow->outbox);
-    for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++)
-        while ((message = message_first(&flow->lists.claimed[lane])) != NULL)
-            message_end(flow, message);
-}
-
-void message_flow_renew_lease(struct message_flow *flow)
-{
-    flow->database_answered_at_ms = clock_monotonic_ms();
-}
-
-void message_flow_stop(struct message_flow *flow)
-{
-    flow->is_stopping = true;
-    flow_give_back_unbegun(flow);
 }

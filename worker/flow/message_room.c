@@ -19,7 +19,8 @@ uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint
     uint32_t held = flow->lists.held + coming;
     uint32_t worth_holding = relay_hold_limit(&flow->relay, MESSAGE_FLOW_HOLD_LEAST);
 
-    if (!flow->is_serving || flow->is_stopping || !journal_may_write(flow->journal))
+    if (!flow->is_serving || flow->is_stopping || flow->relay.client == NULL ||
+        !journal_may_write(flow->parts.journal))
         return 0;
     if (lane > LANE_ACCOUNT && worth_holding < capacity)
         capacity = worth_holding;
@@ -31,18 +32,20 @@ uint32_t message_flow_mark_room(const struct message_flow *flow, const struct me
 {
     size_t ahead = message_lists_ahead(&flow->lists);
     bool is_urgent = first->lane == LANE_URGENT;
+    if (flow->relay.client == NULL)
+        return 0;
     uint32_t limit = relay_ahead_limit(&flow->relay, is_urgent);
     uint32_t room = room_below(limit, ahead);
 
-    if (signing_is_due(&flow->signing, first)) {
+    if (signing_is_due(flow->parts.signing, first)) {
         uint32_t signed_limit =
-            signing_ahead_limit(&flow->signing) + (is_urgent ? SIGNING_BATCH : 0);
+            signing_ahead_limit(flow->parts.signing) + (is_urgent ? SIGNING_BATCH : 0);
         size_t unsigned_ahead = flow->lists.marking.count +
                                 message_lists_count(flow->lists.marked) + flow->lists.signing.count;
         limit = least(limit, signed_limit);
         room = least(room, room_below(signed_limit, unsigned_ahead));
     }
-    if (!journal_may_write(flow->journal))
+    if (!journal_may_write(flow->parts.journal))
         return 0;
     /* Few large marks cost less than many small ones; but nothing urgent waits for that. */
     if (room < limit / 4 && !is_urgent && !breaker_is_open(&flow->relay.breaker))

@@ -4,6 +4,16 @@
 #include "worker/base/crypto.h"
 #include "worker/base/log.h"
 
+void relay_set(struct relay *relay, struct smtp_client *client, uint32_t connections,
+               const struct relay_options *options)
+{
+    if (relay->client != client)
+        relay->breaker = (struct breaker){0};
+    relay->client = client;
+    relay->connections = connections;
+    relay->options = *options;
+}
+
 bool relay_take_outcome(struct relay *relay, const struct outcome *outcome, uint64_t now_ms)
 {
     uint64_t chance = 0;
@@ -13,7 +23,8 @@ bool relay_take_outcome(struct relay *relay, const struct outcome *outcome, uint
     if (outcome->scope != OUTCOME_SCOPE_RELAY) {
         /* Without a verb the relay was not asked: it says nothing of it. */
         if (outcome->verb != OUTCOME_VERB_NONE && breaker_count_success(&relay->breaker))
-            LOG(LOG_LEVEL_INFO, "relay_recovered", log_int("code", outcome->code));
+            LOG(LOG_LEVEL_INFO, "relay_recovered", log_text("relay", relay->options.name),
+                log_int("code", outcome->code));
         return false;
     }
     (void)crypto_random(&chance, sizeof chance);
@@ -21,8 +32,8 @@ bool relay_take_outcome(struct relay *relay, const struct outcome *outcome, uint
     if (!breaker_is_open(&relay->breaker) || relay->breaker.retry_at_ms == retry_at_ms)
         return false;
     LOG(LOG_LEVEL_WARNING, has_opened ? "relay_paused" : "relay_still_paused",
-        log_text("verb", outcome_verb_name(outcome->verb)), log_int("code", outcome->code),
-        log_text("reason", outcome->text),
+        log_text("relay", relay->options.name), log_text("verb", outcome_verb_name(outcome->verb)),
+        log_int("code", outcome->code), log_text("reason", outcome->text),
         log_int("pause_ms", (int64_t)(relay->breaker.retry_at_ms - now_ms)));
     return true;
 }

@@ -3,6 +3,7 @@
 #ifndef HANDBELL_FLOW_RELAY_H
 #define HANDBELL_FLOW_RELAY_H
 
+#include "worker/flow/relay_options.h"
 #include "worker/io/smtp.h"
 #include "worker/model/breaker.h"
 #include "worker/model/outcome.h"
@@ -21,12 +22,18 @@ enum {
 
 /* `ended_now` and `ended_before` count mails that ended in this tick and in the one before. */
 struct relay {
-    struct smtp_client *client;
+    struct smtp_client *client; /* NULL: it is not there */
     uint32_t connections;
+    struct relay_options options;
     struct breaker breaker;
     uint32_t ended_now;
     uint32_t ended_before;
 };
+
+/* Sends through `client` from now on, with these settings. Another client begins without the
+ * troubles of the one before. */
+void relay_set(struct relay *relay, struct smtp_client *client, uint32_t connections,
+               const struct relay_options *options);
 
 /* Counts one mail's end. True when the relay is to be left alone from now on, or for longer:
  * `relay->breaker.retry_at_ms` says until when. Pausing and recovering are logged here. */

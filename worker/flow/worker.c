@@ -9,8 +9,8 @@
 #include "worker/flow/equipment.h"
 #include "worker/flow/intake.h"
 #include "worker/flow/journal.h"
-#include "worker/flow/relays.h"
 #include "worker/flow/registration.h"
+#include "worker/flow/relays.h"
 #include "worker/flow/state_dir.h"
 #include "worker/io/service.h"
 
@@ -85,7 +85,7 @@ static void on_registered(void *context)
     struct worker *worker = context;
 
     relays_open(&worker->relays, worker->links[WORKER_LINK_MARK].queue,
-                      worker->links[WORKER_LINK_RECORD].queue);
+                worker->links[WORKER_LINK_RECORD].queue);
     worker->away_logged_at_ms = 0;
     if (worker->phase == WORKER_STOPPING)
         return;
@@ -205,8 +205,7 @@ static void on_chore(void *context, int64_t tenant_id, enum queue_work what)
 
 static void worker_stop_if_done(struct worker *worker)
 {
-    if (worker->phase == WORKER_STOPPING && worker->is_drained &&
-        relays_are_empty(&worker->relays))
+    if (worker->phase == WORKER_STOPPING && worker->is_drained && relays_are_empty(&worker->relays))
         loop_stop(worker->loop);
 }
 
@@ -258,8 +257,7 @@ static void worker_stop(struct worker *worker)
 static void worker_use(struct worker *worker)
 {
     const struct worker_options *options = &worker->equipment->options;
-    const struct intake_options intake = {
-        .in_memory = options->in_memory, .batch = options->batch, .poll_ms = options->poll_ms};
+    const struct intake_options intake = {.batch = options->batch, .poll_ms = options->poll_ms};
 
     log_set_level(options->log_level);
     worker->writer.templates = worker->equipment->templates;
