@@ -130,6 +130,7 @@ language plpgsql as $$
 declare
     v_had bigint[] := '{}';
     v_is_live boolean;
+    v_now timestamptz := clock_timestamp();
 begin
     if p_is_known then
         v_had := array(select category_id from tick
@@ -140,6 +141,10 @@ begin
         delete from tick
             where tenant_id = p.tenant_id and person_id = p.person_id
               and category_id <> all (p_ids);
+        if found then
+            update person set unticked_at = v_now
+                where tenant_id = p.tenant_id and person_id = p.person_id;
+        end if;
     end if;
     if p_ids <> '{}' then
         select may_be_alerted(p, basis) into v_is_live from tenant where tenant_id = p.tenant_id;

@@ -154,9 +154,14 @@ language plpgsql as $$
 declare
     v_had bigint[] := array(select category_id from course_category
         where tenant_id = c.tenant_id and course_id = c.course_id order by category_id);
+    v_now timestamptz := clock_timestamp();
 begin
     delete from course_category
         where tenant_id = c.tenant_id and course_id = c.course_id and category_id <> all (p_ids);
+    if found then
+        update course set unticked_at = v_now
+            where tenant_id = c.tenant_id and course_id = c.course_id;
+    end if;
     insert into course_category (tenant_id, course_id, category_id)
         select c.tenant_id, c.course_id, i from unnest(p_ids) i where i <> all (v_had);
     return v_had <> p_ids;

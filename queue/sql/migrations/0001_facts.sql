@@ -88,6 +88,7 @@ create table person (
     alerts boolean not null default false,
     frequency text not null default 'immediate' check (frequency in ('immediate', 'daily', 'weekly')),
     is_restricted boolean not null default false, -- GDPR article 18; by restrict_person alone
+    unticked_at timestamptz, -- when ticks were last taken away: mark() reads the others again
     merged_into bigint, -- the record that took this one's place: links in old mails act for it
     as_of timestamptz not null,
     primary key (tenant_id, person_id),
@@ -160,6 +161,7 @@ create table course (
     is_restricted_to_some boolean not null default false, -- open_to names somebody
     cancellations integer not null default 0, -- a course may be cancelled, revived and cancelled again
     sequence integer not null default 0, -- counts the changes that a calendar shows
+    unticked_at timestamptz, -- when a category was last taken from it: mark() reads ticks again
     last_session_key integer not null default 0,
     as_of timestamptz not null,
     primary key (tenant_id, course_id),

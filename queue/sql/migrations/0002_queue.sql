@@ -108,6 +108,10 @@ create table match (
 
 create type message_state as enum ('held', 'ready', 'claimed', 'transmitting');
 
+-- What mark()'s last look finds of a message. untold: its courses, where not all may be told any more.
+create type looked_at as (message_id bigint, person_id bigint, address text, courses bigint[],
+                          untold bigint[], verdict text);
+
 -- Only what is still to be done. The life: docs/architecture.md.
 create table message (
     tenant_id bigint not null,
