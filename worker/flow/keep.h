@@ -12,6 +12,7 @@
 
 #include "worker/base/error.h"
 #include "worker/flow/keep_file.h"
+#include "worker/flow/keep_reader.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,10 +52,8 @@ bool keep_has_room(const struct keep *keep);
 uint64_t keep_add(struct keep *keep, const char *line, size_t size);
 /* The database has what this line says. 0 is fine. */
 void keep_settle(struct keep *keep, uint64_t number);
-/* Nothing of an earlier life of this worker is open any more: the database has it, or has ended it
- * otherwise. Call it once, when the worker is registered. */
-void keep_settle_past(struct keep *keep);
-/* Up to here the database has everything. */
+/* Up to here the database has everything; what an earlier life of this worker wrote counts as such,
+ * for a worker that is registered has settled it. */
 uint64_t keep_settled(const struct keep *keep);
 /* The number of the newest line; 0: there is none. */
 uint64_t keep_newest(const struct keep *keep);

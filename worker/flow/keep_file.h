@@ -1,6 +1,6 @@
 /* The form of the files in `kept`: a header, then entries, each with its number and a checksum. One
  * file follows another; each name begins with the number of its first entry and ends with its day.
- * Nothing here knows what a line says, but for the lines of the file's own ("here|..."). */
+ * Nothing here knows what a line says. */
 #ifndef HANDBELL_FLOW_KEEP_FILE_H
 #define HANDBELL_FLOW_KEEP_FILE_H
 
@@ -22,7 +22,7 @@ enum {
 
 /* A place in the life of a database: which cluster, which of its timelines, how far its log. */
 struct keep_place {
-    uint64_t system_identifier;
+    uint64_t system_identifier; /* 0: no place is known */
     uint32_t timeline;
     uint64_t position; /* bytes */
 };
@@ -31,14 +31,13 @@ struct keep_place {
  * timeline is for others to judge: false. */
 bool keep_place_is_behind(const struct keep_place *now, const struct keep_place *then);
 
-/* One file of the folder, by its name. */
+/* One file of the folder, by its name: `first` in 16 hexadecimal digits, a dot, `day`. */
 struct keep_file_name {
     uint64_t first; /* the number of its first entry */
     uint32_t day;   /* as in 20261122, UTC */
     char name[KEEP_NAME_BYTES];
 };
 
-/* Its name: %016x of `first`, a dot, the day. */
 void keep_file_name_make(struct keep_file_name *file, uint64_t first, uint32_t day);
 /* False for any other name. */
 bool keep_file_name_read(struct keep_file_name *file, const char *name);
@@ -46,38 +45,31 @@ bool keep_file_name_read(struct keep_file_name *file, const char *name);
  * frees `*files`. False with `error`. */
 bool keep_file_list(int folder, struct keep_file_name **files, size_t *count, struct error *error);
 
-/* The header of a new file; `bytes` gets KEEP_HEADER_BYTES. */
+enum keep_header_state {
+    KEEP_HEADER_GOOD,
+    KEEP_HEADER_BROKEN,  /* too short, a wrong checksum, or not the number that its name says */
+    KEEP_HEADER_UNKNOWN, /* another version's */
+    KEEP_HEADER_FOREIGN, /* another worker's */
+};
+
 void keep_file_write_header(uint8_t bytes[KEEP_HEADER_BYTES], const char *owner, uint64_t first);
-/* What goes before a line. */
-void keep_file_write_entry(uint8_t bytes[KEEP_ENTRY_BYTES], uint64_t number, const char *line,
-                           size_t size);
+/* `owner` NULL: whoever's. */
+enum keep_header_state keep_file_read_header(const uint8_t *bytes, size_t size, const char *owner,
+                                             uint64_t first);
 
-/* Reads the entries of a folder in order, across its files. */
-struct keep_reader;
-
-/* `line` is not NUL-terminated, and alive until the next call. */
+/* `text` is not NUL-terminated. */
 struct keep_line {
     uint64_t number;
     const char *text;
     size_t size;
 };
 
-enum keep_reading {
-    KEEP_READING_LINE,
-    KEEP_READING_END,
-    KEEP_READING_TORN,    /* the last file ends in the middle of an entry: an append that was cut */
-    KEEP_READING_DAMAGED, /* a checksum is wrong, an entry or a file is missing */
-};
-
-/* `folder` is an open directory, borrowed. `owner` is compared with each header; NULL: whoever's.
- * Begins behind `after`: files wholly before it are not read. NULL with `error`. */
-struct keep_reader *keep_reader_open(int folder, const char *owner, uint64_t after,
-                                     struct error *error);
-void keep_reader_close(struct keep_reader *reader); /* NULL is fine */
-/* `error` is set for KEEP_READING_DAMAGED, and names the file and the place. */
-enum keep_reading keep_reader_next(struct keep_reader *reader, struct keep_line *line,
-                                   struct error *error);
-/* Of the last file: how many of its bytes were read whole. */
-uint64_t keep_reader_whole_bytes(const struct keep_reader *reader);
+/* Writes an entry of a line of at most KEEP_LINE_BYTES; its size. */
+size_t keep_file_write_entry(uint8_t bytes[KEEP_ENTRY_BYTES + KEEP_LINE_BYTES], uint64_t number,
+                             const char *line, size_t size);
+/* The size of the entry at `bytes`, whose line points into it; 0: there is no whole one. */
+size_t keep_file_read_entry(const uint8_t *bytes, size_t size, struct keep_line *line);
+/* Whether a whole entry begins anywhere in `bytes`: then what stands before it is no torn end. */
+bool keep_file_has_entry(const uint8_t *bytes, size_t size);
 
 #endif
