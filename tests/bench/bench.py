@@ -19,10 +19,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.bench import bench_dkim, bench_queue, bench_send  # noqa: E402
+from tests.fault import soak  # noqa: E402
 from tests.support import schema  # noqa: E402
 from tests.support.cluster import Cluster  # noqa: E402
 
-PARTS = ("send", "pipeline", "dkim", "match", "claim")
+PARTS = ("send", "pipeline", "dkim", "match", "claim", "soak")
 SETTINGS = {
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
@@ -39,6 +40,7 @@ class Bench:
         self.is_quick = is_quick
         self.folder = folder
         self.rows = []
+        self.failures = []
         self.commands = []
         self.worker_memory_kb = 0
         self.worker_cpu_us = 0
@@ -51,6 +53,11 @@ class Bench:
 
     def note(self, what, problem):
         self.add(what, f"not measured: {problem}", "-", "-")
+
+    def fail(self, problem):
+        """A promise that was broken, not a machine that is slow: the exit status says so."""
+        self.failures.append(problem)
+        print(f"  FAILED: {problem}", flush=True)
 
     def command(self, text):
         text = re.sub(r"(127\.0\.0\.1):\d+", r"\1:PORT", text)
@@ -103,6 +110,8 @@ def run(bench, parts):
             bench.add("anonymous memory of that worker", memory, "-", "<= 32 MB")
     if "dkim" in parts:
         bench.attempt("signed mails", lambda: bench_dkim.measure_dkim(bench))
+    if "soak" in parts:
+        bench.attempt("soak", lambda: soak.measure_soak(bench))
     if "match" in parts or "claim" in parts:
         database = bench_send.make_database(bench, "queue")
         measured = bench.attempt("matching", lambda: bench_queue.measure_matching(bench, database))
@@ -116,9 +125,9 @@ def run(bench, parts):
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
-    parser.add_argument("part", nargs="*", help=f"{', '.join(PARTS)}; none: all")
+    parser.add_argument("part", nargs="*", help=f"{', '.join(PARTS)}; none: all but soak")
     arguments = parser.parse_args()
-    parts = arguments.part or list(PARTS)
+    parts = arguments.part or [part for part in PARTS if part != "soak"]
     unknown = set(parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
@@ -132,6 +141,8 @@ def main():
         bench.cluster.remove()
         shutil.rmtree(folder, ignore_errors=True)
     print_table(bench)
+    if bench.failures:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
