@@ -67,9 +67,11 @@ class Mail:
 
 
 class Ledger:
-    """The server's process. `host`: one of support/netns.py; else it listens on 127.0.0.1."""
+    """The server's process. `host`: one of support/netns.py; else it listens on 127.0.0.1. With few
+    `receive_bytes` a mail that it does not read stays with its sender."""
 
-    def __init__(self, host=None, port=0, seed=1):
+    def __init__(self, host=None, port=0, seed=1, receive_bytes=32768):
+        self.receive_bytes = receive_bytes
         self.host = host
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="hbl"))
         self.control_path = self.folder / "control"
@@ -82,7 +84,7 @@ class Ledger:
 
     @property
     def url(self):
-        return f"smtp://{self.address}:{self.port}"
+        return f"smtp://{self.address}:{self.port}" + ("?tls=none" if self.host else "")
 
     def start(self):
         """Listens again; its books are empty."""
@@ -90,7 +92,7 @@ class Ledger:
         with entered:
             self.process = process.start(
                 [sys.executable, "-m", "tests.support.smtp_ledger_server", self.address, self.port,
-                 self.control_path, self.seed],
+                 self.control_path, self.seed, self.receive_bytes],
                 self.log, cwd=process.ROOT,
             )  # fmt: skip
         process.wait_until(self._answers, 20, "the ledger answers")

@@ -1,6 +1,6 @@
 """The server of support/smtp_ledger.py: one asyncio process, with a control socket.
 
-    python3 -m tests.support.smtp_ledger_server ADDRESS PORT CONTROL_PATH SEED
+    python3 -m tests.support.smtp_ledger_server ADDRESS PORT CONTROL_PATH SEED RECEIVE_BYTES
 
 A connection reads commands and mails from its buffer one after the other; where a rule says wait or
 hold, it reads on when that is over.
@@ -21,7 +21,6 @@ GREETING = b"220 ledger.example ESMTP\r\n"
 EHLO = b"250-ledger.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n"
 NOBODY = b"554 5.5.1 no valid recipients\r\n"
 USUAL = {"mail": b"250 2.1.0 ok\r\n", "rcpt": b"250 2.1.5 ok\r\n", "data": b"354 go on\r\n"}
-RECEIVE_BYTES = 32768  # fixed, so that a mail that is not read is felt soon
 MESSAGE_ID = re.compile(rb"^Message-ID:[ \t]*(?:\r\n[ \t])?<([^>]*)>", re.IGNORECASE | re.MULTILINE)
 
 
@@ -323,7 +322,7 @@ def answer_control(books, request):
     return True
 
 
-async def serve(address, port, control_path, seed):
+async def serve(address, port, control_path, seed, receive_bytes):
     books = Books(seed)
 
     async def control(reader, writer):
@@ -334,11 +333,11 @@ async def serve(address, port, control_path, seed):
 
     loop = asyncio.get_running_loop()
     listener = socket.create_server((address, port), backlog=512)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     server = await loop.create_server(lambda: Connection(books), sock=listener)
     await asyncio.start_unix_server(control, control_path, limit=1 << 20)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])))
+    asyncio.run(serve(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])))
