@@ -6,6 +6,9 @@ Facts are stated so that a round can be said again when the database went away i
 
 import collections
 import dataclasses
+import time
+
+import psycopg
 
 from tests.support.people import DOMAINS
 from tests.support.portal import in_days
@@ -46,10 +49,12 @@ def address(letter, number):
 
 
 class MixedMail:
-    """`demo` is the portal (tests/support/portal.py), whose connection may be replaced."""
+    """`demo` is the portal (support/portal.py). `reconnect`, where the database may go away, returns a new
+    connection for it."""
 
-    def __init__(self, demo, rounds, size=None):
+    def __init__(self, demo, rounds, size=None, reconnect=None):
         self.demo = demo
+        self.reconnect = reconnect
         self.size = size or Round()
         self.rounds = rounds
 
@@ -83,8 +88,24 @@ class MixedMail:
     def _numbers(number, count):
         return range(number * count, (number + 1) * count)
 
-    def do_round(self, number):
-        """States what makes a round's mails; saying it twice makes none twice."""
+    def do_round(self, number, timeout_s=60):
+        """States what makes a round's mails, again and again until the database has heard it all: saying
+        it twice makes none twice."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                return self._state_round(number)
+            except psycopg.OperationalError:
+                if self.reconnect is None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            try:
+                self.demo.connection.close()
+                self.demo.connection = self.reconnect()
+            except psycopg.OperationalError:
+                pass  # not yet
+
+    def _state_round(self, number):
         self.demo.put_course(f"alert {number}", title=f"Course {number}", categories=[f"k{number}"])
         near, off = f"near {number}", f"off {number}"
         self.demo.put_course(near, starts_at=in_days(5), ends_at=in_days(5, 15))
@@ -134,6 +155,15 @@ def read_record(owner):
     ).fetchall()
     assert len(rows) == len({row[0] for row in rows}), "a message ended twice"
     return {row[0]: Ended(*row[1:]) for row in rows}
+
+
+def ended_twice_or_never(account, expected):
+    """Of an account after facts were lost and stated anew: {address: mails taken} where it is not as owed."""
+    taken = collections.Counter()
+    for mail in account.mails.values():
+        for recipient in mail.recipients:
+            taken[recipient] += mail.copies
+    return {who: taken[who] for who, count in expected.items() if taken[who] != count}
 
 
 def hasten(owner):
