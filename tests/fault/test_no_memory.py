@@ -54,7 +54,7 @@ def test_a_preview_is_whole_or_says_why_not_whatever_allocation_fails(starve):
     while step := step // 2:
         last += step if preview(last + step)[1] else 0
     assert last > 1000 and whole.returncode == 0
-    for number in range(last - 800, last, 3):
+    for number in range(last - 800, last, scale.pick(12, 1)):
         done, _ = preview(number)
         if done.returncode == 0:
             assert done.stdout == whole.stdout, number
