@@ -15,6 +15,13 @@ uint64_t clock_monotonic_ms(void)
     return clock_monotonic_us() / 1000U;
 }
 
+int64_t clock_unix_us(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + (int64_t)now.tv_nsec / 1000;
+}
+
 int64_t clock_unix_seconds(void)
 {
     struct timespec now = {0};

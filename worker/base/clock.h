@@ -10,5 +10,7 @@ uint64_t clock_monotonic_us(void);
 /* Seconds since 1970 by the wall clock: for the Date header and log lines alone. Due times come
  * from the database's clock. */
 int64_t clock_unix_seconds(void);
+/* The same in microseconds: for what is kept outside the database alone. */
+int64_t clock_unix_us(void);
 
 #endif

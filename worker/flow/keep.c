@@ -18,7 +18,6 @@
 
 enum {
     DAY_S = 86400,
-    PLACE_EVERY_MS = 60000,
     /* Messages on their way to the relay when there is no room any more still find some. */
     OPEN_RESERVE = 4096,
 };
@@ -44,7 +43,6 @@ struct keep {
     bool is_dirty;
     struct keep_sync *sync; /* under way */
     struct keep_place place;
-    uint64_t place_written_at_ms;
     uint8_t is_settled[KEEP_OPEN_MOST]; /* by number, round and round; behind `settled` alone */
 };
 
@@ -226,17 +224,12 @@ static void keep_write_place(struct keep *keep)
     int size = snprintf(line, sizeof line, "here|%" PRIu64 "|%" PRIu32 "|%" PRIu64,
                         keep->place.system_identifier, keep->place.timeline, keep->place.position);
     keep_settle(keep, keep_add(keep, line, (size_t)size));
-    keep->place_written_at_ms = clock_monotonic_ms();
 }
 
 void keep_note_place(struct keep *keep, const struct keep_place *place)
 {
-    bool is_elsewhere = keep->place.system_identifier != place->system_identifier ||
-                        keep->place.timeline != place->timeline ||
-                        keep_place_is_behind(place, &keep->place);
     keep->place = *place;
-    if (is_elsewhere || clock_monotonic_ms() - keep->place_written_at_ms >= PLACE_EVERY_MS)
-        keep_write_place(keep);
+    keep_write_place(keep);
 }
 
 struct keep_place keep_last_place(const struct keep *keep)
@@ -276,7 +269,6 @@ void keep_close(struct keep *keep)
 {
     if (keep == NULL)
         return;
-    keep_write_place(keep);
     if (keep_flush(keep) && keep->folder.file_fd >= 0 && fdatasync(keep->folder.file_fd) != 0)
         LOG(LOG_LEVEL_ERROR, "keep_not_flushed", log_text("reason", strerror(errno)));
     if (keep->sync != NULL)

@@ -63,8 +63,7 @@ uint64_t keep_newest(const struct keep *keep);
  * and `after` is not 0 (EX_DATAERR). */
 struct keep_reader *keep_read(struct keep *keep, uint64_t after, struct error *error);
 
-/* Where the database stood when it last answered; what keep_place_is_behind compares. Kept in the
- * file once a minute and when the worker stops. */
+/* Where the database stood when it last answered: a line of the file's own, "here|...". */
 void keep_note_place(struct keep *keep, const struct keep_place *place);
 /* The newest place of all that the file and this process know; all zero: none. */
 struct keep_place keep_last_place(const struct keep *keep);

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum {
-    KEEP_LINE_BYTES = 16384,
+    KEEP_LINE_BYTES = 65536, /* an alert of a thousand courses */
     KEEP_OWNER_BYTES = 37,
     KEEP_NAME_BYTES = 64,
     KEEP_HEADER_BYTES = 64,

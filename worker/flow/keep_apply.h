@@ -1,0 +1,49 @@
+/* Telling a database that was put back what this worker's file holds beyond it: batch by batch,
+ * tenant by tenant, before anything is sent. All of it may be told twice. */
+#ifndef HANDBELL_FLOW_KEEP_APPLY_H
+#define HANDBELL_FLOW_KEEP_APPLY_H
+
+#include "queue/client/keep_calls.h"
+#include "worker/base/error.h"
+#include "worker/flow/keep.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { KEEP_SLUG_BYTES = 64 };
+
+struct keep_batch;
+struct keep_slug {
+    char slug[KEEP_SLUG_BYTES];
+};
+
+struct keep_apply {
+    struct keep *keep;
+    const char *owner;
+    struct queue *queue;
+    struct keep_reader *reader;
+    struct keep_batch *batch; /* what was read, and told in part */
+    struct keep_slug *slugs;  /* of whom something was told */
+    size_t slug_count;
+    size_t resolved;
+    uint64_t told; /* lines */
+    uint64_t after;
+    bool is_under_way;
+    bool is_asking;
+    /* Fires in a later turn of the loop, once for each keep_apply_begin that was not cancelled.
+     * `error` is NULL, or says what stands in the way: EX_DATAERR where the file cannot be read
+     * whole (it will not get better by itself), else EX_TEMPFAIL. */
+    void (*on_done)(void *context, const struct error *error);
+    void *context;
+};
+
+/* `keep` and `owner` are borrowed. */
+void keep_apply_init(struct keep_apply *apply, struct keep *keep, const char *owner,
+                     void (*on_done)(void *context, const struct error *error), void *context);
+/* The worker is registered on `queue`. False without memory: on_done does not fire. */
+bool keep_apply_begin(struct keep_apply *apply, struct queue *queue);
+/* The connection is gone, or the worker ends; on_done does not fire. Calls that are under way end
+ * without a word. */
+void keep_apply_cancel(struct keep_apply *apply);
+
+#endif
