@@ -355,17 +355,23 @@ def of_an_old_server(data):
     )
 
 
-@pytest.mark.parametrize(
-    "disguise, word", [(of_a_pooler, "pooler"), (of_an_old_server, "older than PostgreSQL 15")]
-)
-def test_what_cannot_be_worked_with_is_named_and_not_tried_again(start, proxy, disguise, word):
-    proxy.disguise = disguise
+def test_a_server_that_is_too_old_is_named_and_not_tried_again(start, proxy):
+    proxy.disguise = of_an_old_server
     client = start(f"host=127.0.0.1 port={proxy.port} dbname=postgres user=postgres", is_up=False)
-    assert word in client.wait_for_state("unfit")[0]
+    assert "older than PostgreSQL 15" in client.wait_for_state("unfit")[0]
     client.write("call select 1")
     assert kinds(client.wait_for_calls(1)) == ["unsent"]
     time.sleep(0.5)
     assert len(client.states("unfit")) == 1 and not client.states("up")
+
+
+def test_a_pooler_that_keeps_sessions_is_as_good_as_the_server(start, proxy):
+    """Debian's pgbouncer, in each of its modes: test_pooler.py."""
+    proxy.disguise = of_a_pooler
+    client = start(f"host=127.0.0.1 port={proxy.port} dbname=postgres user=postgres")
+    client.write("call show search_path", "call show idle_session_timeout")
+    values = [call.value for call in client.wait_for_calls(2)]
+    assert values == ["handbell, pg_temp", "0"] and not client.states("down")
 
 
 def test_what_is_no_connection_string_is_refused_without_being_quoted(start):

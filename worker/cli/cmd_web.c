@@ -25,7 +25,7 @@ struct web {
 static void web_database_unfit(void *context, const char *reason)
 {
     struct web *web = context;
-    error_set(&web->unfit, EX_CONFIG, "database: %s", reason);
+    error_set(&web->unfit, EX_CONFIG, "[database] url: %s", reason);
     loop_stop(web->loop);
 }
 

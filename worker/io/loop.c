@@ -43,6 +43,17 @@ struct loop_job {
     void *context;
 };
 
+/* `lookup` is its owner's, `uv` the thread's: the memory goes when both have let go of it. */
+struct loop_lookup {
+    uv_getaddrinfo_t uv;
+    void (*on_found)(void *context, const char addresses[][LOOP_ADDRESS_BYTES], size_t count,
+                     const char *reason);
+    void *context;
+    bool is_calling;
+    bool is_done;
+    bool is_freed;
+};
+
 static void handle_free(uv_handle_t *handle)
 {
     free(handle);
@@ -331,4 +342,65 @@ bool loop_work(struct loop *loop, void (*work)(void *context), void (*on_done)(v
         return false;
     }
     return true;
+}
+
+static size_t addresses_read(const struct addrinfo *found,
+                             char addresses[LOOP_ADDRESSES_MAXIMUM][LOOP_ADDRESS_BYTES])
+{
+    size_t count = 0;
+    for (; found != NULL && count < LOOP_ADDRESSES_MAXIMUM; found = found->ai_next)
+        if (getnameinfo(found->ai_addr, found->ai_addrlen, addresses[count], LOOP_ADDRESS_BYTES,
+                        NULL, 0, NI_NUMERICHOST) == 0)
+            count++;
+    return count;
+}
+
+static void lookup_done(uv_getaddrinfo_t *uv, int status, struct addrinfo *found)
+{
+    struct loop_lookup *lookup = uv->data;
+    char addresses[LOOP_ADDRESSES_MAXIMUM][LOOP_ADDRESS_BYTES];
+    size_t count = status == 0 ? addresses_read(found, addresses) : 0;
+    const char *reason = count > 0 ? "" : status == 0 ? "no address" : uv_strerror(status);
+
+    uv_freeaddrinfo(found);
+    lookup->is_calling = true;
+    if (!lookup->is_freed)
+        lookup->on_found(lookup->context, (const char(*)[LOOP_ADDRESS_BYTES])addresses, count,
+                         reason);
+    lookup->is_calling = false;
+    lookup->is_done = true;
+    if (lookup->is_freed)
+        free(lookup);
+}
+
+struct loop_lookup *loop_lookup_new(struct loop *loop, const char *name,
+                                    void (*on_found)(void *context,
+                                                     const char addresses[][LOOP_ADDRESS_BYTES],
+                                                     size_t count, const char *reason),
+                                    void *context)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct loop_lookup *lookup = calloc(1, sizeof *lookup);
+    if (lookup == NULL)
+        return NULL;
+    lookup->on_found = on_found;
+    lookup->context = context;
+    lookup->uv.data = lookup;
+    if (uv_getaddrinfo(&loop->uv, &lookup->uv, lookup_done, name, NULL, &hints) != 0) {
+        free(lookup);
+        return NULL;
+    }
+    return lookup;
+}
+
+/* One that no thread has begun yet is taken out of the line; its callback comes all the same. */
+void loop_lookup_free(struct loop_lookup *lookup)
+{
+    if (lookup == NULL)
+        return;
+    lookup->is_freed = true;
+    if (lookup->is_done)
+        free(lookup);
+    else if (!lookup->is_calling)
+        uv_cancel((uv_req_t *)&lookup->uv);
 }

@@ -1,6 +1,7 @@
-/* The event loop, by libuv (named in loop.c alone): timers, file descriptors, signals, work on the
- * thread pool. It knows nothing of what the callbacks do. One thread runs a loop and calls all of
- * this; the one exception is the work function of loop_work, which runs on a pool thread.
+/* The event loop, by libuv (named in loop.c alone): timers, file descriptors, signals, names,
+ * work on the thread pool. It knows nothing of what the callbacks do. One thread runs a loop and
+ * calls all of this; the one exception is the work function of loop_work, which runs on a pool
+ * thread.
  *
  * No callback ever fires inside the call that started it: all fire from loop_run. Each object below
  * belongs to whoever made it, until its _free function: from that call on its callback fires no
@@ -12,12 +13,14 @@
 #include "worker/base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct loop;
 struct loop_timer;
 struct loop_poll;
 struct loop_signal;
+struct loop_lookup;
 
 /* A new loop; NULL with `error` (EX_OSERR) when the system has no descriptor or memory left. Ended
  * by loop_free. */
@@ -67,6 +70,21 @@ struct loop_signal *loop_signal_new(struct loop *loop, int number,
                                     void (*on_signal)(void *context, int number), void *context,
                                     struct error *error);
 void loop_signal_free(struct loop_signal *signal); /* NULL is fine */
+
+enum { LOOP_ADDRESSES_MAXIMUM = 8, LOOP_ADDRESS_BYTES = 48 };
+
+/* Asks the system's resolver (hosts file, DNS) for the addresses of `name` on a pool thread; at
+ * most half of the pool does so at a time, whatever the name servers do. `on_found` fires once,
+ * with up to LOOP_ADDRESSES_MAXIMUM numeric addresses in the resolver's order, alive during the
+ * callback; or with none and a `reason` ("" otherwise). NULL without memory. Ended by
+ * loop_lookup_free, in the callback too: a name server may keep the thread for its own time-outs
+ * (some 10 s each), and loop_free waits for it. */
+struct loop_lookup *loop_lookup_new(struct loop *loop, const char *name,
+                                    void (*on_found)(void *context,
+                                                     const char addresses[][LOOP_ADDRESS_BYTES],
+                                                     size_t count, const char *reason),
+                                    void *context);
+void loop_lookup_free(struct loop_lookup *lookup); /* NULL is fine */
 
 /* One callback to run in the next turn of the loop, once. Lies inside the caller's own struct and
  * allocates nothing; zero it before first use. */

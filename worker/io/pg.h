@@ -27,9 +27,10 @@ struct pg_statement {
 enum { PG_PARAMETERS_MAXIMUM = 16, PG_STATEMENTS_MAXIMUM = 64, PG_CALLS_MAXIMUM = 1024 };
 
 enum pg_state {
-    PG_STATE_DOWN,  /* no connection; tried again after 100 ms doubling to 5 s, full jitter */
+    PG_STATE_DOWN,  /* no connection; tried again after 100 ms doubling to 800 ms, full jitter */
     PG_STATE_UP,    /* calls are sent */
-    PG_STATE_UNFIT, /* server before 15, or behind a pooler: will not be tried again */
+    PG_STATE_UNFIT, /* server before 15, or behind a pooler that shares out sessions: will not be
+                       tried again */
 };
 
 /* All texts are copied by pg_new. `url` is any libpq connection string, several hosts included;
@@ -41,7 +42,7 @@ struct pg_options {
     const char *application_name;
     uint32_t connect_timeout_ms; /* for the connection and its first exchange */
     uint32_t call_timeout_ms;    /* the deadline of a call that names none; the server's
-                                    statement_timeout is set to it, too */
+                                    statement_timeout is a second more */
     const struct pg_statement *first;
     /* Fires when the connection is up, and at each failure to get or keep one. `reason` (never
      * NULL, "" for PG_STATE_UP; alive during the callback) holds no password and no data. When a
@@ -52,10 +53,13 @@ struct pg_options {
     void *context;
 };
 
-/* Begins to connect in the next turn of the loop. The name server, where `url` holds a host's name,
- * is asked by libpq inside the loop's thread: write addresses or keep a local resolver. NULL with
- * `error` (EX_OSERR) without memory, (EX_CONFIG) where `url` is no connection string. Ended by
- * pg_free. */
+/* Begins to connect in the next turn of the loop. The hosts of `url` (PG_HOSTS_MAXIMUM at most) are
+ * tried in turn, from the one where a connection was last, each at all addresses of its name; names are
+ * looked up on a pool thread, anew for each round. Of several hosts one that does not answer is left
+ * after 1.5 s, one that answers too slowly after 3 s (more in later rounds). Where `url` names no host
+ * libpq chooses, in the loop's thread. A server that refuses a call because it takes no writes (25006)
+ * is left for the next host. NULL with `error` (EX_OSERR) without memory, (EX_CONFIG) where `url` is no
+ * connection string. Ended by pg_free. */
 struct pg *pg_new(struct loop *loop, const struct pg_options *options, struct error *error);
 /* Ends the connection. Each call whose callback has not fired fires INSIDE this call, as
  * PG_RESULT_LOST or PG_RESULT_UNSENT, so that what it holds can be let go; on_state and on_notify

@@ -11,6 +11,7 @@
 
 struct pg_connection {
     PGconn *inner;
+    bool was_ended_idle;
     char reason[PG_TEXT_BYTES];
 };
 
@@ -19,10 +20,14 @@ static const PGresult *inner_rows(const struct pg_result *result)
     return (const PGresult *)result->rows;
 }
 
-static void notice_drop(void *context, const PGresult *notice)
+/* Notices may quote values, and nobody here acts on one, but for the end of an idle session: libpq
+ * hands out as a notice what comes unasked. */
+static void notice_take(void *context, const PGresult *notice)
 {
-    (void)context;
-    (void)notice; /* it may quote values, and says nothing that anybody here acts on */
+    struct pg_connection *connection = context;
+    const char *sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
+    if (sqlstate != NULL && strcmp(sqlstate, "57P05") == 0)
+        connection->was_ended_idle = true;
 }
 
 /* `text` in one line. */
@@ -40,29 +45,113 @@ static void one_line(char *line, size_t size, const char *text)
     line[length] = '\0';
 }
 
-bool pg_connection_check_url(const char *url, struct error *error)
+/* As libpq does it: what is neither key=value pairs nor a URI is a database's name. */
+static bool is_database_name(const char *url)
 {
-    /* As libpq does it: what is neither key=value pairs nor a URI is a database's name. */
-    if (strchr(url, '=') == NULL && strncmp(url, "postgres://", 11) != 0 &&
-        strncmp(url, "postgresql://", 13) != 0)
-        return true;
+    return strchr(url, '=') == NULL && strncmp(url, "postgres://", 11) != 0 &&
+           strncmp(url, "postgresql://", 13) != 0;
+}
+
+static PQconninfoOption *url_parse(const char *url, struct error *error)
+{
     /* libpq's message quotes what it stumbled over, which may be the password. */
     char *message = NULL;
     PQconninfoOption *options = PQconninfoParse(url, &message);
     PQfreemem(message);
     if (options == NULL)
-        return error_set(error, EX_CONFIG,
-                         "[database] url: not a connection string that libpq takes");
+        error_set(error, EX_CONFIG, "[database] url: not a connection string that libpq takes");
+    return options;
+}
+
+bool pg_connection_check_url(const char *url, struct error *error)
+{
+    PQconninfoOption *options = NULL;
+    if (!is_database_name(url) && (options = url_parse(url, error)) == NULL)
+        return false;
     PQconninfoFree(options);
     return true;
 }
 
+/* "" where it is not set. */
+static const char *option_of(const PQconninfoOption *options, const char *keyword)
+{
+    for (; options->keyword != NULL; options++)
+        if (strcmp(options->keyword, keyword) == 0)
+            return options->val != NULL ? options->val : "";
+    return "";
+}
+
+static size_t list_count(const char *list)
+{
+    size_t count = list[0] != '\0';
+    for (; *list != '\0'; list++)
+        count += *list == ',';
+    return count;
+}
+
+/* The part `number` of a list with commas, "" past its end; false where it does not fit. */
+static bool list_part(const char *list, size_t number, char *part, size_t size)
+{
+    for (; number > 0 && list != NULL; number--) {
+        list = strchr(list, ',');
+        list = list != NULL ? list + 1 : NULL;
+    }
+    size_t length = list != NULL ? strcspn(list, ",") : 0;
+    if (length >= size)
+        return false;
+    memcpy(part, list != NULL ? list : "", length);
+    part[length] = '\0';
+    return true;
+}
+
+static bool hosts_split(const PQconninfoOption *options, struct pg_host hosts[PG_HOSTS_MAXIMUM],
+                        size_t *count)
+{
+    const char *names = option_of(options, "host");
+    const char *addresses = option_of(options, "hostaddr");
+    const char *ports = option_of(options, "port");
+    size_t port_count = list_count(ports);
+    *count = list_count(names[0] != '\0' ? names : addresses);
+    if (*count == 0)
+        return true;
+    if (*count > PG_HOSTS_MAXIMUM || (port_count > 1 && port_count != *count) ||
+        (names[0] != '\0' && addresses[0] != '\0' && list_count(addresses) != *count))
+        return false;
+    for (size_t i = 0; i < *count; i++) {
+        struct pg_host *host = &hosts[i];
+        if (!list_part(names, i, host->name, sizeof host->name) ||
+            !list_part(addresses, i, host->address, sizeof host->address) ||
+            !list_part(ports, port_count > 1 ? i : 0, host->port, sizeof host->port) ||
+            (host->name[0] == '\0' && host->address[0] == '\0'))
+            return false;
+    }
+    return true;
+}
+
+bool pg_connection_hosts(const char *url, struct pg_host hosts[PG_HOSTS_MAXIMUM], size_t *count,
+                         struct error *error)
+{
+    *count = 0;
+    if (is_database_name(url))
+        return true;
+    PQconninfoOption *options = url_parse(url, error);
+    bool is_good = options != NULL && hosts_split(options, hosts, count);
+    if (options != NULL && !is_good)
+        error_set(error, EX_CONFIG,
+                  "[database] url: at most %d hosts, and as many addresses and ports as hosts, or "
+                  "one port for all",
+                  PG_HOSTS_MAXIMUM);
+    PQconninfoFree(options);
+    return is_good;
+}
+
 /* What stands before dbname may be overridden by the URL, what stands behind it may not. */
-enum { CONNECT_KEYWORDS = 11 };
+enum { CONNECT_KEYWORDS = 14 };
 
 static void connect_parameters(const char *keywords[CONNECT_KEYWORDS],
                                const char *values[CONNECT_KEYWORDS], const char *url,
-                               const char *application_name, const char *timeout_s)
+                               const struct pg_host *host, const char *application_name,
+                               const char *timeout_s)
 {
     const char *const pairs[CONNECT_KEYWORDS][2] = {
         {"target_session_attrs", "read-write"},
@@ -75,6 +164,10 @@ static void connect_parameters(const char *keywords[CONNECT_KEYWORDS],
         {"fallback_application_name", application_name},
         {"dbname", url},
         {"client_encoding", "UTF8"},
+        /* An empty value is none, and overrides nothing. */
+        {"host", host != NULL ? host->name : ""},
+        {"hostaddr", host != NULL ? host->address : ""},
+        {"port", host != NULL ? host->port : ""},
         {NULL, NULL},
     };
     for (size_t i = 0; i < CONNECT_KEYWORDS; i++) {
@@ -91,14 +184,15 @@ static struct pg_connection *connection_wrap(PGconn *inner)
         return NULL;
     }
     connection->inner = inner;
-    PQsetNoticeReceiver(inner, notice_drop, NULL);
+    PQsetNoticeReceiver(inner, notice_take, connection);
     return connection;
 }
 
-struct pg_connection *pg_connection_start(const char *url, const char *application_name)
+struct pg_connection *pg_connection_start(const char *url, const struct pg_host *host,
+                                          const char *application_name)
 {
     const char *keywords[CONNECT_KEYWORDS], *values[CONNECT_KEYWORDS];
-    connect_parameters(keywords, values, url, application_name, "0");
+    connect_parameters(keywords, values, url, host, application_name, "0");
     return connection_wrap(PQconnectStartParams(keywords, values, 1));
 }
 
@@ -108,7 +202,7 @@ struct pg_connection *pg_connection_open(const char *url, const char *applicatio
     const char *keywords[CONNECT_KEYWORDS], *values[CONNECT_KEYWORDS];
     char timeout[16];
     snprintf(timeout, sizeof timeout, "%" PRIu32, timeout_s);
-    connect_parameters(keywords, values, url, application_name, timeout);
+    connect_parameters(keywords, values, url, NULL, application_name, timeout);
     struct pg_connection *connection = connection_wrap(PQconnectdbParams(keywords, values, 1));
     if (connection == NULL) {
         error_set(error, EX_OSERR, "database: no memory");
@@ -145,6 +239,12 @@ enum pg_connecting pg_connection_step(struct pg_connection *connection)
 int pg_connection_socket(const struct pg_connection *connection)
 {
     return PQsocket(connection->inner);
+}
+
+bool pg_connection_is_made(const struct pg_connection *connection)
+{
+    ConnStatusType status = PQstatus(connection->inner);
+    return status != CONNECTION_STARTED && status != CONNECTION_NEEDED;
 }
 
 const char *pg_connection_reason(struct pg_connection *connection)
@@ -188,6 +288,12 @@ bool pg_connection_send_sync(struct pg_connection *connection)
 bool pg_connection_read(struct pg_connection *connection)
 {
     return PQconsumeInput(connection->inner) == 1;
+}
+
+bool pg_connection_was_ended_idle(struct pg_connection *connection)
+{
+    (void)PQisBusy(connection->inner); /* reads what has come */
+    return connection->was_ended_idle;
 }
 
 bool pg_connection_write(struct pg_connection *connection, bool *is_all)

@@ -5,6 +5,7 @@
 
 #include "worker/base/error.h"
 #include "worker/io/pg_result.h"
+#include "worker/io/pg_route.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,8 +16,15 @@ struct pg_connection;
 /* Whether libpq takes `url`; if not, `error` (EX_CONFIG) says so without quoting it. */
 bool pg_connection_check_url(const char *url, struct error *error);
 
-/* Starts to connect; NULL without memory. Ended by pg_connection_free. */
-struct pg_connection *pg_connection_start(const char *url, const char *application_name);
+/* The hosts that `url` names, PG_HOSTS_MAXIMUM at most, in its order. `count` is 0 where it names
+ * none: then the environment, a service or libpq's default does. False with `error` (EX_CONFIG). */
+bool pg_connection_hosts(const char *url, struct pg_host hosts[PG_HOSTS_MAXIMUM], size_t *count,
+                         struct error *error);
+
+/* Starts to connect, to `host` alone where it is not NULL; NULL without memory. Ended by
+ * pg_connection_free. */
+struct pg_connection *pg_connection_start(const char *url, const struct pg_host *host,
+                                          const char *application_name);
 /* Connects and waits for it; NULL with `error` (EX_UNAVAILABLE; EX_OSERR without memory). */
 struct pg_connection *pg_connection_open(const char *url, const char *application_name,
                                          uint32_t timeout_s, struct error *error);
@@ -34,6 +42,8 @@ enum pg_connecting {
 enum pg_connecting pg_connection_step(struct pg_connection *connection);
 /* -1 where there is none. */
 int pg_connection_socket(const struct pg_connection *connection);
+/* Whether the other side has answered at all. */
+bool pg_connection_is_made(const struct pg_connection *connection);
 /* Why it failed, in one line; static or in `connection`. */
 const char *pg_connection_reason(struct pg_connection *connection);
 /* 150004 for 15.4. */
@@ -52,6 +62,9 @@ bool pg_connection_send_execute(struct pg_connection *connection, const char *na
 bool pg_connection_send_sync(struct pg_connection *connection);
 /* Reads what has come. */
 bool pg_connection_read(struct pg_connection *connection);
+/* Whether the server has said that it ends the session because nothing came for
+ * idle_session_timeout. */
+bool pg_connection_was_ended_idle(struct pg_connection *connection);
 /* Writes what the socket takes; `is_all` says whether that was everything. */
 bool pg_connection_write(struct pg_connection *connection, bool *is_all);
 
