@@ -4,7 +4,8 @@
 const struct setting database_settings[] = {
     {"database", "url", SETTING_TEXT, "", 1, 4000, "postgresql:///handbell",
      "Where PostgreSQL (15 or newer) is: any libpq connection string, several hosts included. "
-     "A pooler before it must keep sessions (pgbouncer's pool_mode = session). A password belongs in the file that "
+     "A pooler before it must keep sessions (pgbouncer's pool_mode = session). A password belongs "
+     "in the file that "
      "passfile=... in it names, or in ~/.pgpass.",
      true},
     {"database", "connect_timeout", SETTING_INTEGER, "s", 1, 300, "10",
