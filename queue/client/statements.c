@@ -59,6 +59,13 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
     [QUEUE_RETRY] = {"retry", "select kind, messages from handbell.retry($1, $2, $3, $4, $5, $6)",
                      6},
 
+    [QUEUE_RETENTION_PLAN] =
+        {"retention_plan",
+         "select tenant_id, tenant, kind, kept_since::date from handbell.retention_plan()", 0},
+    [QUEUE_RETENTION_DUE] = {"retention_due", "select handbell.retention_due($1, $2)", 2},
+    [QUEUE_RETAIN] = {"retain", "select handbell.retain($1, $2, $3)", 3},
+    [QUEUE_DROP_RECORD_MONTH] = {"drop_record_month", "select handbell.drop_record_month($1, $2)",
+                                 2},
     [QUEUE_SET_ACTOR] = {"set_actor",
                          "select pg_catalog.set_config('handbell.actor', $1, false),"
                          " pg_catalog.set_config('handbell.reason', $2, false)",

@@ -167,7 +167,7 @@ def test_each_key_refuses_each_json_type_that_is_not_its_own(school, owner):
     samples = {"string": "x", "number": 1, "boolean": True, "array": [], "object": {}}
     own = {"boolean": "boolean", "refs": "array", "dates": "array", "sessions": "array",
            "resources": "array", "rules": "object", "course rules": "object",
-           "window": "object", "brand": "object"}  # fmt: skip
+           "window": "object", "brand": "object", "retention": "object"}  # fmt: skip
     rows = owner.execute(
         "select kind, key, type from contract_key() where is_available"
         " and kind in ('tenant', 'establishment', 'category', 'person', 'course', 'booking')"

@@ -12,6 +12,7 @@ HEADINGS = {
     "tenant": "put_tenant(tenant, facts)", "session": "A session", "resource": "A resource",
     "brand": "A brand", "logo": "A logo",
     "rules": "A tenant's rules", "course rules": "A course's rules", "window": "A window",
+    "retention": "A tenant's retention",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from tests.support.refusals import FOREIGN_TENANT
-from tests.support.schema import PORTAL, WEB, WORKER
+from tests.support.schema import PORTAL, RETENTION, WEB, WORKER
 
 DENIED = "42501"
 CALLS = [
@@ -49,7 +49,7 @@ def state(connection, statement):
     return None
 
 
-@pytest.fixture(params=[PORTAL, WORKER, WEB])
+@pytest.fixture(params=[PORTAL, WORKER, WEB, RETENTION])
 def role(request, connect):
     return connect(request.param)
 

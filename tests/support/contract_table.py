@@ -6,7 +6,7 @@
 import json
 
 KINDS = ["tenant", "establishment", "category", "person", "course", "booking",
-         "session", "resource", "brand", "logo", "rules", "course rules", "window"]  # fmt: skip
+         "session", "resource", "brand", "logo", "rules", "course rules", "window", "retention"]  # fmt: skip
 TYPES = {
     "line": "one line", "text": "text", "address": "mail address", "url": "URL",
     "sender": "mail address at an ASCII domain", "base url": "URL of Handbell's pages",
@@ -19,12 +19,15 @@ TYPES = {
     "brand": "brand", "logo": "logo", "colour": "colour, as in #1d4e89",
     "base64": "base64 of an image", "pixels": "whole number from 1",
     "weekdays": "list of days, 1 Monday to 7",
+    "retention": "retention", "period": "days, weeks, months or years",
 }  # fmt: skip
 LISTS = ("refs", "dates", "sessions", "resources", "weekdays")
 NUMBERS = ("number", "weekday", "pixels")
 
 
-def limit(type_, most):
+def limit(type_, most, choices):
+    if type_ == "period":
+        return " to ".join(choices)
     if most is None:
         return ""
     if type_ in LISTS:
@@ -45,10 +48,10 @@ def table(owner, kind):
     lines = ["| key | type | limit | default |", "| --- | --- | --- | --- |"]
     for key, type_, most, choices, standard, is_nullable, is_available in rows:
         if is_available:
-            shown = "one of " + ", ".join(choices) if choices else TYPES[type_]
+            shown = "one of " + ", ".join(choices) if type_ == "one of" else TYPES[type_]
             default = "" if standard is None else f"`{json.dumps(standard)}`"
             mark = "" if is_nullable else " (not null)"
-            lines.append(f"| `{key}` | {shown}{mark} | {limit(type_, most)} | {default} |")
+            lines.append(f"| `{key}` | {shown}{mark} | {limit(type_, most, choices)} | {default} |")
     return lines, [row[0] for row in rows if not row[-1]]
 
 

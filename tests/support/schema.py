@@ -15,7 +15,11 @@ TEMPLATE = "migrated"
 PORTAL = "portal_demo"
 WORKER = "worker_demo"
 WEB = "web_demo"
-LOGINS = {PORTAL: "handbell_portal", WORKER: "handbell_worker", WEB: "handbell_web"}
+RETENTION = "retention_demo"
+LOGINS = {
+    PORTAL: "handbell_portal", WORKER: "handbell_worker", WEB: "handbell_web",
+    RETENTION: "handbell_retention",
+}  # fmt: skip
 
 
 def binary():
@@ -81,6 +85,6 @@ def grant_tenant(owner, login, tenant):
 
 
 __all__ = [
-    "Databases", "LOGINS", "OWNER", "PORTAL", "TEMPLATE", "WEB", "WORKER", "binary",
+    "Databases", "LOGINS", "OWNER", "PORTAL", "RETENTION", "TEMPLATE", "WEB", "WORKER", "binary",
     "grant_tenant", "migrate",
 ]  # fmt: skip

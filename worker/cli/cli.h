@@ -79,6 +79,7 @@ int cli_run_restrict(const struct cli_arguments *arguments);
 int cli_run_cancel(const struct cli_arguments *arguments);
 int cli_run_retry(const struct cli_arguments *arguments);
 int cli_run_tenant(const struct cli_arguments *arguments);
+int cli_run_erase(const struct cli_arguments *arguments);
 int cli_run_preview(const struct cli_arguments *arguments);
 /* Says that the feature is not available yet: EX_UNAVAILABLE. */
 int cli_run_unavailable(const struct cli_arguments *arguments);

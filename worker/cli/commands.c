@@ -47,6 +47,13 @@ static const struct cli_option retry_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct cli_option erase_options[] = {
+    {"retention", NULL, "delete what its tenant keeps no longer (the tenant's fact retention)"},
+    {"dry-run", NULL, "with --retention: count, and delete nothing"},
+    {"json", NULL, "with --retention: write one JSON object"},
+    {NULL, NULL, NULL},
+};
+
 static const struct cli_option preview_options[] = {
     {"kind", "KIND", "which mail: course_alert, course_cancelled, ..."},
     {"tenant", "TENANT", "whose mail; a sample may go without, and shows a made-up tenant"},
@@ -81,7 +88,9 @@ static const struct cli_command commands[] = {
     {"receive", "", 0, 99, "take a mail on standard input", NULL, false, cli_run_unavailable},
     {"import", "", 0, 99, "load facts from CSV files", NULL, false, cli_run_unavailable},
     {"export", "", 0, 99, "write all that is kept on a person", NULL, false, cli_run_unavailable},
-    {"erase", "", 0, 99, "erase a person", NULL, false, cli_run_unavailable},
+    {"erase", "[REF...]", 0, 99,
+     "delete what is kept no longer; a person by REF (not available yet)", erase_options, true,
+     cli_run_erase},
     {"report", "", 0, 99, "report on a course or a job", NULL, false, cli_run_unavailable},
     {NULL, NULL, 0, 0, NULL, NULL, false, NULL},
 };

@@ -25,10 +25,10 @@ language sql immutable parallel safe as $$
     ('tenant', 'holidays', 'dates', 400, null, '[]', true, true),
     ('tenant', 'rules', 'rules', null, null, '{}', true, true),
     ('tenant', 'brand', 'brand', null, null, null, true, true),
+    ('tenant', 'retention', 'retention', null, null, '{}', true, true),
     ('tenant', 'as_of', 'time', null, null, null, true, true),
     ('tenant', 'staff_address', 'any', null, null, null, true, false),
     ('tenant', 'relay_domain', 'any', null, null, null, true, false),
-    ('tenant', 'retention', 'any', null, null, null, true, false),
     ('tenant', 'on_withdrawal', 'any', null, null, null, true, false),
     ('tenant', 'relay', 'any', null, null, null, true, false),
     ('tenant', 'admins', 'any', null, null, null, true, false),
@@ -164,11 +164,16 @@ language sql immutable parallel safe as $$
     ('course rules', 'reminder_days', 'number', 90, null, null, true, true),
     ('window', 'from', 'clock', null, null, '"00:00"', false, true),
     ('window', 'to', 'clock', null, null, '"24:00"', false, true),
-    ('window', 'days', 'weekdays', 7, null, '[1, 2, 3, 4, 5, 6, 7]', false, true)
+    ('window', 'days', 'weekdays', 7, null, '[1, 2, 3, 4, 5, 6, 7]', false, true),
+    ('retention', 'mails', 'period', null, '{30 days,10 years}', '"2 years"', true, true),
+    ('retention', 'bookings', 'period', null, '{1 year,20 years}', '"7 years"', true, true),
+    ('retention', 'changes', 'period', null, '{90 days,10 years}', '"2 years"', true, true),
+    ('retention', 'audit', 'period', null, '{1 year,20 years}', '"7 years"', true, true)
 $$;
 
--- most: characters of a text, bytes of base64, elements of a list, or the largest number. standard: what holds at first
--- sight and after null; without one, null clears. is_available false: refused by name.
+-- most: characters of a text, bytes of base64, elements of a list, or the largest number. choices: of a
+-- period, the least and the most. standard: what holds at first sight and after null; without one, null
+-- clears. is_available false: refused by name.
 create or replace function contract_key()
 returns table (kind text, key text, type text, most integer, choices text[], standard jsonb,
                is_nullable boolean, is_available boolean)

@@ -108,6 +108,17 @@ exception when invalid_datetime_format or datetime_field_overflow or interval_fi
     return 'must be a length of time, as in "10 min"';
 end $$;
 
+-- How long something is kept.
+create or replace function period_problem(p_least text, p_most text, p_period text) returns text
+language sql immutable parallel safe as $$
+    select case
+        when p_period !~ '^[1-9][0-9]{0,3} (day|week|month|year)s?$'
+            then 'must be a length of time in days, weeks, months or years, as in "2 years"'
+        when p_period::interval not between p_least::interval and p_most::interval
+            then 'must lie between ' || p_least || ' and ' || p_most
+    end
+$$;
+
 create or replace function language_problem(p_language text) returns text
 language sql immutable parallel safe as $$
     select case when p_language !~ '^[a-z]{2,3}(-[A-Z]{2})?$'
@@ -185,6 +196,7 @@ begin
         when 'language' then language_problem(p_text)
         when 'colour' then colour_problem(p_text)
         when 'interval' then settle_problem(p_text)
+        when 'period' then period_problem(p_choices ->> 0, p_choices ->> 1, p_text)
         when 'time zone' then case when not exists (select from pg_timezone_names where name = p_text)
             then 'not a time zone of the IANA database, as Europe/London is' end
         when 'clock' then case when p_text !~ '^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$'
@@ -235,7 +247,7 @@ declare
         when p_type = 'boolean' then 'boolean'
         when p_type in ('number', 'weekday', 'pixels') then 'number'
         when p_type in ('refs', 'dates', 'weekdays', 'sessions', 'resources') then 'array'
-        when p_type in ('rules', 'course rules', 'window', 'brand', 'logo') then 'object'
+        when p_type in ('rules', 'course rules', 'window', 'brand', 'logo', 'retention') then 'object'
         else 'string' end;
 begin
     if v_is <> v_wanted then

@@ -128,6 +128,9 @@ begin
     elsif v_type = 'logo' then
         return check_logo(p_function, p_ref, p_key, check_facts(
             p_function, 'logo', p_ref, p_value, contract_of('logo'), p_key || '.'));
+    elsif v_type = 'retention' then
+        return check_facts(p_function, 'retention', p_ref, p_value, contract_of('retention'),
+                           p_key || '.');
     elsif v_type in ('rules', 'course rules') then
         return check_facts(p_function, v_type, p_ref, p_value,
             case v_type when 'rules' then contract_of('rules') else contract_of('course rules') end,

@@ -71,7 +71,7 @@ language sql as $$
         postal_address = t.postal_address, base_url = t.base_url, bounce_domain = t.bounce_domain,
         language = t.language, time_zone = t.time_zone, basis = t.basis, settle = t.settle,
         send_window = t.send_window, holidays = t.holidays, rules = t.rules, brand = t.brand,
-        as_of = t.as_of
+        retention = t.retention, as_of = t.as_of
         where tenant_id = t.tenant_id
 $$;
 

@@ -111,7 +111,8 @@ begin
              where r.tenant_id = p_tenant and r.message_id = v_match.message_id limit 1),
             (select case when m.is_sealed then m.state || ', message ' || m.message_id
                          else 'waiting to be told' end from message m
-             where m.tenant_id = p_tenant and m.message_id = v_match.message_id))
+             where m.tenant_id = p_tenant and m.message_id = v_match.message_id),
+            'told; the record of it is no longer kept')
         end;
     return next;
 end $$;

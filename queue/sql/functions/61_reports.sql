@@ -42,7 +42,7 @@ create or replace view course_report with (security_barrier) as
         select 'course_alert',
                case when m.message_id = 0 then 'told before going live'
                     when not q.is_sealed then 'waiting'
-                    else coalesce(r.state, q.state::text) end,
+                    else coalesce(r.state, q.state::text, 'no longer kept') end,
                r.reason, count(*)
         from match m
         left join message_record r on r.tenant_id = s.tenant_id and r.message_id = m.message_id

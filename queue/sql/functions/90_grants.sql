@@ -5,7 +5,8 @@ revoke all on all tables in schema handbell from public;
 revoke all on all sequences in schema handbell from public;
 revoke all on all functions in schema handbell from public;
 revoke all on schema handbell from public;
-grant usage on schema handbell to handbell_portal, handbell_worker, handbell_web;
+grant usage on schema handbell to handbell_portal, handbell_worker, handbell_web,
+    handbell_retention;
 
 -- A portal: the contract (docs/portal.md). Each function looks at session_user's tenants first.
 grant execute on function
@@ -23,3 +24,7 @@ grant execute on function
     keep_resolve, queue_status, mail_domains,
     relays_say, relay_allow, misplaced, move_messages
 to handbell_worker;
+
+-- The nightly retention: it deletes what is old enough by its tenant's word, and reads nothing else.
+grant execute on function retention_plan, retain, retention_due, drop_record_month
+to handbell_retention;

@@ -4,7 +4,8 @@ do $$
 declare
     v_role text;
 begin
-    foreach v_role in array array['handbell_portal', 'handbell_worker', 'handbell_web', 'handbell_page']
+    foreach v_role in array array['handbell_portal', 'handbell_worker', 'handbell_web', 'handbell_page',
+                                'handbell_retention']
     loop
         if not exists (select from pg_roles where rolname = v_role) then
             begin
@@ -18,4 +19,5 @@ end $$;
 
 comment on schema handbell is 'Handbell: the facts, the queue and the record of course mails';
 
-grant usage on schema handbell to handbell_portal, handbell_worker, handbell_web, handbell_page;
+grant usage on schema handbell to handbell_portal, handbell_worker, handbell_web, handbell_page,
+    handbell_retention;

@@ -39,6 +39,7 @@ create table tenant (
     send_window jsonb, -- {"from": "08:00", "to": "18:00", "days": [1, 2, 3, 4, 5]}; null: any time
     holidays date[] not null default '{}',
     rules jsonb not null default '{}',
+    retention jsonb not null default '{}', -- periods by kind of record; null: for ever (49_retention.sql)
     brand jsonb, -- {"name", "colour", "logo": {"type", "base64", "alt", "width", "height"}}
     relay text, -- the name of the relay that its mail goes through; null: the shared ones
     as_of timestamptz not null,
