@@ -5,12 +5,15 @@
 -- whatever waits behind it. Tenants come after p_after first and then round again, so that a caller who
 -- moves p_after on is fair to all. Jobs and rules, which wait for the chores, have p_limit rows of their own: they crowd out no message.
 -- (Here and below without sequential scans: statistics lag behind a table that fills and empties within
--- minutes, and by stale ones the planner expects the first row to be a wanted one.)
+-- minutes, and by stale ones the planner expects the first row to be a wanted one. And in plpgsql, which
+-- keeps the plan: planned at each call it cost five times as much.)
 create or replace function due_work(
     p_after bigint, p_limit integer, p_relays smallint[] default '{1}')
 returns table (tenant_id bigint, what text, lane smallint, relay smallint)
-language sql stable security definer set search_path = handbell, pg_temp
-set enable_seqscan = off set jit = off as $$
+language plpgsql stable security definer set search_path = handbell, pg_temp
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+begin
+    return query
     (select w.tenant_id, w.what, w.lane, w.relay
     from (
         select t.tenant_id, 'messages' as what, l.lane, r.relay
@@ -41,8 +44,8 @@ set enable_seqscan = off set jit = off as $$
                       and r.job_id is null and r.due <= now())
     ) w
     order by w.tenant_id <= p_after, w.tenant_id
-    limit p_limit)
-$$;
+    limit p_limit);
+end $$;
 
 create or replace function tenant_json(t tenant) returns json
 language sql stable as $$
@@ -112,10 +115,12 @@ begin
     where c.tenant_id = p_tenant and c.course_id = any (p_courses);
 end $$;
 
--- Why this person hears of this course: delegate, whoever booked, tutor.
+-- Why this person hears of this course: delegate, whoever booked, tutor. (This and booking_json keep
+-- their plans, as plpgsql does: a function of SQL that is called is planned at each call.)
 create or replace function roles_json(p_tenant bigint, p_course bigint, p_person bigint) returns json
-language sql stable security definer set search_path = handbell, pg_temp as $$
-    select json_build_object(
+language plpgsql stable security definer set search_path = handbell, pg_temp as $$
+begin
+    return (select json_build_object(
         'delegate', exists (select from handbell.booking b where b.tenant_id = p_tenant
             and b.course_id = p_course and b.person_id = p_person and b.status <> 'removed'),
         'tutor', exists (select from handbell.course_tutor t where t.tenant_id = p_tenant
@@ -127,8 +132,8 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
           from handbell.booking b join handbell.person d
               on d.tenant_id = p_tenant and d.person_id = b.person_id
           where b.tenant_id = p_tenant and b.course_id = p_course and b.booked_by = p_person
-            and b.person_id <> p_person and b.status <> 'removed') booked
-$$;
+            and b.person_id <> p_person and b.status <> 'removed') booked);
+end $$;
 
 -- Does somebody else who is active read the same mailbox? By the index person_address.
 create or replace function shares_address(p person) returns boolean
@@ -142,16 +147,17 @@ $$;
 create or replace function booking_json(
     p_tenant bigint, p_course bigint, p person, p_booking bigint)
 returns json
-language sql stable security definer set search_path = handbell, pg_temp as $$
-    select json_build_object('ref', b.ref, 'status', b.status, 'online_url', b.online_url,
+language plpgsql stable security definer set search_path = handbell, pg_temp as $$
+begin
+    return (select json_build_object('ref', b.ref, 'status', b.status, 'online_url', b.online_url,
         'offer_expires_local', to_char(b.offer_expires_at at time zone t.time_zone,
                                        'YYYY-MM-DD"T"HH24:MI'),
         'delegate_name', coalesce(p.display_name, nullif(concat_ws(' ', p.first_name, p.last_name), '')))
     from booking b join tenant t on t.tenant_id = p_tenant
     where b.tenant_id = p_tenant and b.course_id = p_course and b.person_id = p.person_id
       and (p_booking is null or b.booking_id = p_booking)
-    order by b.status = 'confirmed' desc, handbell.holds_a_place(b.status) desc, b.booking_id limit 1
-$$;
+    order by b.status = 'confirmed' desc, handbell.holds_a_place(b.status) desc, b.booking_id limit 1);
+end $$;
 
 -- The course as it was, in the shape of courses_json.
 create or replace function change_json(p_tenant bigint, p_before jsonb) returns json
