@@ -139,11 +139,12 @@ bool chores_init(struct chores *chores, struct loop *loop, void (*on_made)(void 
     chores->take_over.on_done = on_taken_over;
     chores->take_over.context = chores;
     chores->timer = loop_timer_new(loop, on_look_time, chores);
-    return chores->timer != NULL;
+    return fail_over_init(&chores->fail_over, loop) && chores->timer != NULL;
 }
 
 void chores_free(struct chores *chores)
 {
+    fail_over_free(&chores->fail_over);
     loop_timer_free(chores->timer);
     chores->timer = NULL;
 }
@@ -153,6 +154,7 @@ void chores_open(struct chores *chores, struct queue *queue)
     chores->queue = queue;
     chores->is_open = true;
     loop_timer_start(chores->timer, 0);
+    fail_over_open(&chores->fail_over, queue);
     chores_next(chores);
 }
 
@@ -160,5 +162,6 @@ void chores_close(struct chores *chores)
 {
     chores->is_open = false;
     chores->count = chores->is_busy ? 1 : 0;
+    fail_over_close(&chores->fail_over);
     loop_timer_stop(chores->timer);
 }

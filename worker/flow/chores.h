@@ -1,10 +1,12 @@
 /* Work that makes messages or keeps house, on a connection of its own, one thing at a time: fanning
- * out jobs, firing rules, taking over from workers that died. An urgent mail never waits behind it.
+ * out jobs, firing rules, taking over from workers that died, failing over
+ * from relays that are away. An urgent mail never waits behind it.
  */
 #ifndef HANDBELL_FLOW_CHORES_H
 #define HANDBELL_FLOW_CHORES_H
 
 #include "queue/client/queue.h"
+#include "worker/flow/fail_over.h"
 #include "worker/flow/take_over.h"
 #include "worker/io/loop.h"
 
@@ -25,6 +27,7 @@ struct chores {
     struct loop *loop;
     struct queue *queue;
     struct take_over take_over;
+    struct fail_over fail_over;
     struct loop_timer *timer;
     uint32_t takeover_grace_s;
     bool is_open;

@@ -55,6 +55,27 @@ const char *mail_writer_sender(const struct batch *batch)
     return json_find_text(batch->tenant, "from_address");
 }
 
+bool mail_writer_has_bounces(const struct batch *batch)
+{
+    return json_find_text(batch->tenant, "bounce_domain")[0] != '\0';
+}
+
+char *mail_writer_bounce_address(const struct mail_writer *writer, const struct batch *batch,
+                                 int64_t message_id)
+{
+    const struct token token = {
+        .power = TOKEN_POWER_BOUNCE, .tenant_id = batch->tenant_id, .message_id = message_id};
+    char text[TOKEN_TEXT_BYTES];
+    struct buf address;
+    buf_init(&address, MAIL_WRITER_MESSAGE_ID_BYTES);
+    if (!token_write(writer->keys, &token, text) ||
+        !buf_printf(&address, "b-%s@%s", text, json_find_text(batch->tenant, "bounce_domain"))) {
+        buf_free(&address);
+        return NULL;
+    }
+    return address.data;
+}
+
 static const char *text_or_none(const struct buf *buf)
 {
     return buf->size > 0 ? buf->data : "";

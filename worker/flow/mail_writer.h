@@ -50,5 +50,12 @@ bool mail_writer_write(struct mail_writer *writer, const struct mail_writer_inpu
 
 /* The envelope's sender of the batch's mails: the tenant's from_address. */
 const char *mail_writer_sender(const struct batch *batch);
+/* Whether the tenant has a domain for what comes back (`bounce_domain`). */
+bool mail_writer_has_bounces(const struct batch *batch);
+/* b-TOKEN@bounce_domain, with the token of this message (TOKEN_POWER_BOUNCE): an envelope's sender
+ * that says whom a bounce is about. The local part is within 64 octets (RFC 5321 section
+ * 4.5.3.1.1), and means the same in lower case. NULL without memory or key. For free(). */
+char *mail_writer_bounce_address(const struct mail_writer *writer, const struct batch *batch,
+                                 int64_t message_id);
 
 #endif

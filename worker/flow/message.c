@@ -42,6 +42,7 @@ void message_free(struct message *message)
     json_free(message->data);
     buf_free(&message->mail);
     free(message->address);
+    free(message->sender);
     free(message);
 }
 
@@ -167,6 +168,29 @@ size_t message_lists_count(const struct list lanes[LANE_COUNT + 1])
     for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++)
         count += lanes[lane].count;
     return count;
+}
+
+/* Who is nearest behind `tenant` comes first, and `tenant` itself last. */
+static bool is_sooner(int64_t a, int64_t b, int64_t tenant)
+{
+    bool is_a_behind = a > tenant;
+    bool is_b_behind = b > tenant;
+    return is_a_behind != is_b_behind ? is_a_behind : a < b;
+}
+
+struct message *message_lists_turn(const struct list lanes[LANE_COUNT + 1],
+                                   const int64_t tenants[LANE_COUNT + 1])
+{
+    struct message *next = message_lists_first(lanes);
+    if (next == NULL)
+        return NULL;
+    LIST_EACH(link, next->link.list)
+    {
+        struct message *message = LIST_OBJECT(link, struct message, link);
+        if (is_sooner(message->tenant_id, next->tenant_id, tenants[next->lane]))
+            next = message;
+    }
+    return next;
 }
 
 struct message *message_lists_first(const struct list lanes[LANE_COUNT + 1])

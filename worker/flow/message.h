@@ -52,10 +52,12 @@ struct message {
     int32_t epoch;
     uint32_t attempt; /* 0 at the first */
     struct batch *batch;
-    struct json *data;     /* the claim's; what the template needs */
-    char *address;         /* from the mark; "" before it. May stand in no log */
-    uint64_t marked_at_ms; /* when the mark's answer came (monotonic) */
-    struct buf mail;       /* the bytes, once written, but for SIGNING; to the end of SENDING */
+    struct json *data;         /* the claim's; what the template needs */
+    char *address;             /* from the mark; "" before it. May stand in no log */
+    char *sender;              /* of the envelope, where it is this mail's own; else NULL */
+    uint64_t marked_at_ms;     /* when the mark's answer came (monotonic) */
+    uint64_t allowed_until_ms; /* by the relay's limits it may begin until then; 0: no limits */
+    struct buf mail;           /* the bytes, once written, but for SIGNING; to the end of SENDING */
     struct smtp_transaction transaction;
     struct journal_entry journal_entry;
     struct outcome outcome; /* from DONE on, unless `is_unsent` */
@@ -90,6 +92,10 @@ void message_lists_free(struct message_lists *lists);
 size_t message_lists_ahead(const struct message_lists *lists);
 /* How many are in the lists of `lanes` (claimed, marked or outgoing) together. */
 size_t message_lists_count(const struct list lanes[LANE_COUNT + 1]);
+/* Of the first lane that has any, the first one of the tenant whose turn it is: the next behind
+ * `tenants[lane]`, who had the turn before, in the order of their ids. NULL when all are empty. */
+struct message *message_lists_turn(const struct list lanes[LANE_COUNT + 1],
+                                   const int64_t tenants[LANE_COUNT + 1]);
 /* The first in the first lane that has one; NULL when all are empty. */
 struct message *message_lists_first(const struct list lanes[LANE_COUNT + 1]);
 /* The first in a list; NULL when it is empty. */

@@ -3,9 +3,10 @@
  *     claimed -> marking -> marked -> signing -> outgoing -> sending -> done -> recording -> ended
  *                     `--- no key -----------^
  *
- * Each step starts one thing that takes time; its callback moves the message on. A message ends in
- * message_end alone, whatever became of it: sent, skipped, taken from us, or given back because
- * of a time-out, a shutdown or a relay that is away. */
+ * The first steps, to the mark's answer, are in message_marking.c. Each step starts one thing that
+ * takes time; its callback moves the message on. A message ends in message_steps_end alone,
+ * whatever became of it: sent, skipped, taken from us, or given back because of a time-out, a
+ * shutdown or a relay that is away. */
 #include "worker/flow/message_flow.h"
 
 #include "worker/base/clock.h"
@@ -16,176 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-
-static void message_end(struct message_flow *flow, struct message *message);
-static void flow_give_back(struct message_flow *flow, struct list *list);
-
-/* ---- 1. Claimed: the message is ours, and waits for its turn to be marked. ---- */
-
-bool message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane lane,
-                       const struct queue_claimed *claimed)
-{
-    if (claimed->message_count == 0)
-        return true;
-    struct batch *batch =
-        batch_new(tenant_id, claimed->tenant, claimed->courses, claimed->course_count);
-    size_t taken = 0;
-    if (batch != NULL)
-        batch->categories = json_hold(claimed->categories);
-    for (size_t i = 0; batch != NULL && i < claimed->message_count; i++) {
-        const struct queue_claimed_message *row = &claimed->messages[i];
-        struct message *message =
-            message_new(&flow->lists, batch, lane, row->message_id, row->epoch, row->data);
-        if (message == NULL)
-            break;
-        message->flow = flow;
-        message_enter(message, MESSAGE_CLAIMED);
-        taken++;
-    }
-    flow->parts.tally->claimed += taken;
-    if (taken < claimed->message_count)
-        LOG(LOG_LEVEL_ERROR, "memory_missed",
-            log_int("messages", (int64_t)(claimed->message_count - taken)));
-    if (taken > 0)
-        list_join(&flow->batches, &batch->link);
-    else
-        batch_free(batch);
-    if (flow->is_stopping || !flow->is_serving || flow->relay.client == NULL)
-        flow_give_back(flow, &flow->lists.claimed[lane]);
-    message_flow_advance(flow);
-    return taken == claimed->message_count;
-}
-
-/* ---- 2. Marking: the database is asked whether each is still wanted. ---- */
-
-struct mark_call {
-    struct message_flow *flow;
-    size_t count;
-    struct message *messages[MESSAGE_FLOW_MARK_BATCH];
-};
-
-static void on_marked(void *context, const struct pg_result *result,
-                      const struct queue_marked *marked, size_t count);
-
-/* The first lane's first message, and those behind it that are of its tenant. False where there is
- * no memory. */
-static bool flow_mark_batch(struct message_flow *flow, size_t room)
-{
-    struct message *first = message_lists_first(flow->lists.claimed);
-    struct list *list = first->link.list;
-    struct mark_call *call = malloc(sizeof *call);
-    int64_t ids[MESSAGE_FLOW_MARK_BATCH];
-    int32_t epochs[MESSAGE_FLOW_MARK_BATCH];
-    int64_t tenant_id = first->tenant_id;
-
-    if (call == NULL)
-        return false;
-    call->flow = flow;
-    call->count = 0;
-    for (struct message *message = first;
-         message != NULL && message->tenant_id == tenant_id && call->count < room &&
-         call->count < MESSAGE_FLOW_MARK_BATCH;
-         message = message_first(list)) {
-        ids[call->count] = message->message_id;
-        epochs[call->count] = message->epoch;
-        call->messages[call->count++] = message;
-        message_enter(message, MESSAGE_MARKING);
-    }
-    if (queue_mark(flow->mark_queue, tenant_id, ids, epochs, call->count, on_marked, call))
-        return true;
-    for (size_t i = 0; i < call->count; i++)
-        message_enter(call->messages[i], MESSAGE_CLAIMED);
-    free(call);
-    return false;
-}
-
-static void flow_mark(struct message_flow *flow)
-{
-    while (flow->is_serving && !flow->is_stopping && !flow->is_marking_paused) {
-        const struct message *first = message_lists_first(flow->lists.claimed);
-        uint32_t room = first != NULL ? message_flow_mark_room(flow, first) : 0;
-        if (room == 0)
-            return;
-        flow->is_marking_paused = !flow_mark_batch(flow, room);
-    }
-    if (flow->is_marking_paused && !loop_timer_is_running(flow->retry_timer))
-        loop_timer_start(flow->retry_timer, MESSAGE_FLOW_RETRY_MS);
-}
-
-static void message_give_back(struct message_flow *flow, struct message *message)
-{
-    message->is_unsent = true;
-    outbox_put(&flow->outbox, message);
-}
-
-static void message_take_verdict(struct message_flow *flow, struct message *message,
-                                 const struct queue_marked *marked)
-{
-    switch (marked->verdict) {
-    case QUEUE_VERDICT_GO:
-        message->address = strdup(marked->address);
-        message->marked_at_ms = clock_monotonic_ms();
-        if (message->address == NULL ||
-            !message_keep_courses(message, marked->courses, marked->course_count))
-            message_give_back(flow, message);
-        else if (signing_is_due(flow->parts.signing, message))
-            message_enter(message, MESSAGE_MARKED);
-        else
-            message_enter(message, MESSAGE_OUTGOING);
-        return;
-    case QUEUE_VERDICT_SKIPPED:
-        LOG(LOG_LEVEL_DEBUG, "message_skipped", log_int("tenant", message->tenant_id),
-            log_int("message", message->message_id), log_text("why", marked->word));
-        flow->parts.tally->skipped++;
-        break;
-    case QUEUE_VERDICT_STALE:
-        flow->parts.tally->stale++;
-        break;
-    }
-    message_end(flow, message);
-}
-
-static const struct queue_marked *marked_find(const struct queue_marked *marked, size_t count,
-                                              size_t expected_at, int64_t message_id)
-{
-    static const struct queue_marked unknown = {.verdict = QUEUE_VERDICT_STALE, .word = "stale"};
-    if (expected_at < count && marked[expected_at].message_id == message_id)
-        return &marked[expected_at];
-    for (size_t i = 0; i < count; i++)
-        if (marked[i].message_id == message_id)
-            return &marked[i];
-    return &unknown;
-}
-
-static void on_marked(void *context, const struct pg_result *result,
-                      const struct queue_marked *marked, size_t count)
-{
-    struct mark_call *call = context;
-    struct message_flow *flow = call->flow;
-
-    if (result->kind == PG_RESULT_REFUSED) {
-        LOG(LOG_LEVEL_ERROR, "mark_refused", log_int("count", (int64_t)call->count),
-            log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
-        flow->is_marking_paused = true;
-    }
-    for (size_t i = 0; i < call->count; i++) {
-        struct message *message = call->messages[i];
-        switch (result->kind) {
-        case PG_RESULT_ROWS:
-            message_take_verdict(flow, message, marked_find(marked, count, i, message->message_id));
-            break;
-        case PG_RESULT_LOST: /* it may be marked or not: it is not sent, and given back later */
-            message_give_back(flow, message);
-            break;
-        case PG_RESULT_REFUSED:
-        case PG_RESULT_UNSENT:
-            message_enter(message, MESSAGE_CLAIMED);
-            break;
-        }
-    }
-    free(call);
-    message_flow_advance(flow);
-}
 
 /* ---- 3. Marked: wanted; written and signed, where its domain has keys. ---- */
 
@@ -239,7 +70,7 @@ static void flow_sign(struct message_flow *flow)
             message_enter(message, MESSAGE_OUTGOING);
         else if (!may_go || (message_write(flow, message) &&
                              !signing_add(flow->parts.signing, message, clock_unix_seconds())))
-            message_give_back(flow, message);
+            message_steps_give_back(flow, message);
     }
     signing_flush(flow->parts.signing);
 }
@@ -263,16 +94,35 @@ static bool on_may_send_data(void *context);
 static bool on_data_end(void *context);
 static void on_sent(void *context, const struct outcome *outcome);
 
+/* Where the relay takes them, an envelope's sender of its own for each mail, so that what comes
+ * back says by itself whom it is about. False, and the message has ended, where none can be made.
+ */
+static bool message_address(struct message_flow *flow, struct message *message)
+{
+    struct error error = {0};
+    if (!flow->relay.options.is_verp || message->sender != NULL ||
+        !mail_writer_has_bounces(message->batch))
+        return true;
+    message->sender =
+        mail_writer_bounce_address(flow->parts.writer, message->batch, message->message_id);
+    if (message->sender != NULL)
+        return true;
+    error_set(&error, EX_OSERR, "the envelope's sender: no memory");
+    message_end_unmade(flow, message, &error);
+    return false;
+}
+
 static void message_send(struct message_flow *flow, struct message *message)
 {
     if (message->mail.size == 0 && signing_is_due(flow->parts.signing, message)) {
         message_enter(message, MESSAGE_MARKED); /* its keys have come since */
         return;
     }
-    if (message->mail.size == 0 && !message_write(flow, message))
+    if ((message->mail.size == 0 && !message_write(flow, message)) ||
+        !message_address(flow, message))
         return;
     message->transaction = (struct smtp_transaction){
-        .mail_from = mail_writer_sender(message->batch),
+        .mail_from = message->sender != NULL ? message->sender : mail_writer_sender(message->batch),
         .rcpt_to = message->address,
         .bytes = message->mail.data,
         .size = message->mail.size,
@@ -294,7 +144,7 @@ static void flow_send(struct message_flow *flow)
 
     while ((message = message_lists_first(flow->lists.outgoing)) != NULL) {
         if (!message_may_go(flow, message))
-            message_give_back(flow, message);
+            message_steps_give_back(flow, message);
         else if (room-- > 0)
             message_send(flow, message);
         else
@@ -310,8 +160,11 @@ static bool on_may_begin(void *context)
 {
     const struct message *message = context;
     struct message_flow *flow = message->flow;
-    bool is_old = clock_monotonic_ms() - message->marked_at_ms > MESSAGE_FLOW_MARK_AGE_MS;
+    uint64_t now_ms = clock_monotonic_ms();
+    bool is_old = now_ms - message->marked_at_ms > MESSAGE_FLOW_MARK_AGE_MS;
 
+    if (message->allowed_until_ms != 0 && now_ms > message->allowed_until_ms)
+        return false;
     if (is_old && flow->aged_in_row++ < flow->relay.connections * (RELAY_AHEAD + 1))
         return false;
     flow->aged_in_row = 0;
@@ -373,24 +226,30 @@ void message_steps_take_recorded(void *context, struct message *message,
 {
     struct message_flow *flow = context;
     tally_count(flow->parts.tally, state, message->is_unsent);
-    message_end(flow, message);
+    message_steps_end(flow, message);
 }
 
 /* ---- 7. Ended: the one way out. ---- */
 
-static void message_end(struct message_flow *flow, struct message *message)
+void message_steps_end(struct message_flow *flow, struct message *message)
 {
     message_enter(message, MESSAGE_ENDED);
     message_free(message);
     message_flow_advance(flow);
 }
 
+void message_steps_give_back(struct message_flow *flow, struct message *message)
+{
+    message->is_unsent = true;
+    outbox_put(&flow->outbox, message);
+}
+
 /* Hands everything in `list` back to the database as it was. */
-static void flow_give_back(struct message_flow *flow, struct list *list)
+void message_steps_give_back_all(struct message_flow *flow, struct list *list)
 {
     struct message *message;
     while ((message = message_first(list)) != NULL)
-        message_give_back(flow, message);
+        message_steps_give_back(flow, message);
 }
 
 void message_steps_forget_claimed(struct message_flow *flow)
@@ -398,16 +257,16 @@ void message_steps_forget_claimed(struct message_flow *flow)
     struct message *message;
     for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++)
         while ((message = message_first(&flow->lists.claimed[lane])) != NULL)
-            message_end(flow, message);
+            message_steps_end(flow, message);
 }
 
 /* But for what the pool has, which comes back to flow_send. */
 void message_steps_give_back_unbegun(struct message_flow *flow)
 {
     for (int lane = LANE_URGENT; lane <= LANE_COUNT; lane++) {
-        flow_give_back(flow, &flow->lists.outgoing[lane]);
-        flow_give_back(flow, &flow->lists.marked[lane]);
-        flow_give_back(flow, &flow->lists.claimed[lane]);
+        message_steps_give_back_all(flow, &flow->lists.outgoing[lane]);
+        message_steps_give_back_all(flow, &flow->lists.marked[lane]);
+        message_steps_give_back_all(flow, &flow->lists.claimed[lane]);
     }
 }
 
@@ -416,5 +275,5 @@ void message_steps_advance(struct message_flow *flow)
 {
     flow_send(flow);
     flow_sign(flow);
-    flow_mark(flow);
+    message_steps_mark(flow);
 }

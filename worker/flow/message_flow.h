@@ -54,7 +54,8 @@ struct message_flow {
     bool is_serving;
     bool is_stopping;
     bool is_marking_paused;
-    uint32_t aged_in_row; /* marks that were too old when their mail's turn came */
+    int64_t turns[LANE_COUNT + 1]; /* the tenant that was marked last, in each lane */
+    uint32_t aged_in_row;          /* marks that were too old when their mail's turn came */
 };
 
 /* There is no relay yet. False without memory. */
@@ -64,7 +65,7 @@ void message_flow_free(struct message_flow *flow);
 
 /* The relay that is sent through from now on; what the one before has is finished there. `client`
  * NULL: none, and all that is not on the wire is given back. */
-void message_flow_set_relay(struct message_flow *flow, struct smtp_client *client,
+void message_flow_set_relay(struct message_flow *flow, int number, struct smtp_client *client,
                             uint32_t connections, const struct relay_options *options);
 /* The database is there and this worker is registered; or it is away: marking stops, outcomes
  * wait, and what was claimed and not begun is forgotten, for it is claimed anew. */
@@ -90,6 +91,8 @@ bool message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane l
  * where `coming` are claimed and not here yet. */
 uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint32_t capacity,
                            uint32_t coming);
+/* Whether more than one tenant has messages in memory. */
+bool message_flow_is_shared(const struct message_flow *flow);
 /* How many may be marked now, `first`'s turn being next: what the relay takes before their marks
  * are too old, and what can be signed before. 0 also where it is worth waiting for more. */
 uint32_t message_flow_mark_room(const struct message_flow *flow, const struct message *first);

@@ -45,10 +45,10 @@ void message_flow_free(struct message_flow *flow)
     outbox_free(&flow->outbox);
 }
 
-void message_flow_set_relay(struct message_flow *flow, struct smtp_client *client,
+void message_flow_set_relay(struct message_flow *flow, int number, struct smtp_client *client,
                             uint32_t connections, const struct relay_options *options)
 {
-    relay_set(&flow->relay, client, connections, options);
+    relay_set(&flow->relay, number, client, connections, options);
     if (client != NULL)
         smtp_client_set_on_room(client, on_relay_room, flow);
     else
@@ -57,7 +57,10 @@ void message_flow_set_relay(struct message_flow *flow, struct smtp_client *clien
 
 void message_flow_tick(struct message_flow *flow)
 {
-    relay_tick(&flow->relay);
+    uint64_t now_ms = clock_monotonic_ms();
+    relay_tick(&flow->relay, flow->lists.held, flow->lists.sending.count, now_ms);
+    if (relay_is_silent(&flow->relay, now_ms)) /* perhaps another takes it */
+        message_steps_give_back_unbegun(flow);
     message_flow_advance(flow);
 }
 

@@ -17,6 +17,7 @@ uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint
                            uint32_t coming)
 {
     uint32_t held = flow->lists.held + coming;
+    uint64_t now_ms = clock_monotonic_ms();
     uint32_t worth_holding = relay_hold_limit(&flow->relay, MESSAGE_FLOW_HOLD_LEAST);
 
     if (!flow->is_serving || flow->is_stopping || flow->relay.client == NULL ||
@@ -24,8 +25,10 @@ uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint
         return 0;
     if (lane > LANE_ACCOUNT && worth_holding < capacity)
         capacity = worth_holding;
-    return breaker_room(&flow->relay.breaker, clock_monotonic_ms(), held,
-                        lane_room(lane, capacity, held));
+    if (relay_is_silent(&flow->relay, now_ms) ||
+        relay_limit_wait_ms(&flow->relay.limit, relay_limit_class_of(lane), now_ms) > 0)
+        return 0;
+    return breaker_room(&flow->relay.breaker, now_ms, held, lane_room(lane, capacity, held));
 }
 
 uint32_t message_flow_mark_room(const struct message_flow *flow, const struct message *first)
@@ -52,6 +55,19 @@ uint32_t message_flow_mark_room(const struct message_flow *flow, const struct me
         return 0;
     return breaker_room(&flow->relay.breaker, clock_monotonic_ms(),
                         (uint32_t)(ahead + flow->lists.sending.count), room);
+}
+
+bool message_flow_is_shared(const struct message_flow *flow)
+{
+    const struct batch *first = NULL;
+    LIST_EACH(link, &flow->batches)
+    {
+        const struct batch *batch = LIST_OBJECT(link, struct batch, link);
+        if (first != NULL && batch->tenant_id != first->tenant_id)
+            return true;
+        first = batch;
+    }
+    return false;
 }
 
 uint32_t message_flow_count_tenant(const struct message_flow *flow, int64_t tenant_id)

@@ -47,25 +47,41 @@ void relays_use(struct relays *relays, const struct equipment *equipment)
     for (size_t i = 0; i < SMTP_RELAYS; i++) {
         const struct equipment_relay *relay = &equipment->relays[i];
         relays->flows[i].lease_ms = equipment->options.lease_ms;
-        message_flow_set_relay(&relays->flows[i], relay->client, relay->connections,
+        message_flow_set_relay(&relays->flows[i], (int)i + 1, relay->client, relay->connections,
                                &relay->options);
     }
 }
 
-void relays_open(struct relays *relays, struct queue *mark_queue, struct queue *record_queue)
+/* What is down is told of, and so is what is there. */
+static void relays_tell(struct relays *relays)
 {
+    const struct relay *told[SMTP_RELAYS];
+    for (size_t i = 0; i < SMTP_RELAYS; i++)
+        told[i] = &relays->flows[i].relay;
+    relay_report_tell(&relays->report, told);
+}
+
+void relays_open(struct relays *relays, const char *owner, struct queue *claim_queue,
+                 struct queue *mark_queue, struct queue *record_queue)
+{
+    relay_report_open(&relays->report, claim_queue, owner);
+    relays_tell(relays);
     for (size_t i = 0; i < SMTP_RELAYS; i++)
         message_flow_open(&relays->flows[i], mark_queue, record_queue);
 }
 
 void relays_close(struct relays *relays)
 {
+    relay_report_close(&relays->report);
     for (size_t i = 0; i < SMTP_RELAYS; i++)
         message_flow_close(&relays->flows[i]);
 }
 
 void relays_tick(struct relays *relays)
 {
+    relays->is_second_tick = !relays->is_second_tick;
+    if (relays->is_second_tick)
+        relays_tell(relays);
     for (size_t i = 0; i < SMTP_RELAYS; i++)
         message_flow_tick(&relays->flows[i]);
 }

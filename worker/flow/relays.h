@@ -5,12 +5,15 @@
 
 #include "worker/flow/equipment.h"
 #include "worker/flow/message_flow.h"
+#include "worker/flow/relay_report.h"
 
 /* The flow of relay N is at N - 1; there is one for each number, also where there is no such relay.
  */
 struct relays {
     struct signing signing;
     struct tally tally;
+    struct relay_report report;
+    bool is_second_tick;
     uint32_t in_memory; /* messages, of all relays together */
     struct message_flow flows[SMTP_RELAYS];
 };
@@ -25,8 +28,10 @@ void relays_free(struct relays *relays);
 /* Takes over relays, keys and limits from new equipment. */
 void relays_use(struct relays *relays, const struct equipment *equipment);
 
+/* The database is there, and this worker is registered as `owner` on `claim_queue`. */
+void relays_open(struct relays *relays, const char *owner, struct queue *claim_queue,
+                 struct queue *mark_queue, struct queue *record_queue);
 /* As for one flow: see message_flow.h. */
-void relays_open(struct relays *relays, struct queue *mark_queue, struct queue *record_queue);
 void relays_close(struct relays *relays);
 void relays_tick(struct relays *relays);
 void relays_renew_lease(struct relays *relays);

@@ -84,8 +84,8 @@ static void on_registered(void *context)
 {
     struct worker *worker = context;
 
-    relays_open(&worker->relays, worker->links[WORKER_LINK_MARK].queue,
-                worker->links[WORKER_LINK_RECORD].queue);
+    relays_open(&worker->relays, worker->state.owner, worker->links[WORKER_LINK_CLAIM].queue,
+                worker->links[WORKER_LINK_MARK].queue, worker->links[WORKER_LINK_RECORD].queue);
     worker->away_logged_at_ms = 0;
     if (worker->phase == WORKER_STOPPING)
         return;
@@ -129,7 +129,7 @@ static void worker_take_link(struct worker *worker, const struct worker_link *li
 }
 
 /* Ends what has not begun and registers anew, which gives back all that is claimed for this worker.
- */
+ * Not at once: memory that is short now is short for a while. */
 static void on_claims_lost(void *context)
 {
     struct worker *worker = context;
@@ -140,7 +140,7 @@ static void on_claims_lost(void *context)
     LOG(LOG_LEVEL_ERROR, "claims_lost", log_int("in_memory", relays_held(&worker->relays)));
     intake_close(&worker->intake);
     relays_close(&worker->relays);
-    registration_begin(&worker->registration, queue);
+    registration_begin_later(&worker->registration, queue);
 }
 
 static void worker_lose_link(struct worker *worker, const struct worker_link *link,

@@ -31,7 +31,8 @@ struct smtp_client {
     struct smtp_connector *connector;
     struct smtp_session_setup setup;
     unsigned session_count;
-    unsigned session_limit;
+    unsigned session_limit; /* of those that may be opened now */
+    unsigned session_most;  /* of those that there is room for */
     unsigned connecting;
     unsigned idle;
     unsigned busy;
@@ -49,6 +50,8 @@ struct smtp_client {
     bool has_ended_some;
     void (*on_room)(void *context);
     void *room_context;
+    void (*on_tried)(void *context, const struct outcome *failure); /* NULL: nobody tries */
+    void *tried_context;
     bool is_draining;
     uint64_t drain_until_ms;
     void (*on_drained)(void *context);
@@ -117,11 +120,17 @@ static void client_finish(struct smtp_client *client, struct smtp_transaction *t
     transaction->on_done(transaction->context, outcome);
 }
 
+static struct smtp_transaction *client_pop(struct smtp_client *client)
+{
+    struct smtp_transaction *transaction = line_pop(&client->urgent);
+    return transaction != NULL ? transaction : line_pop(&client->ordinary);
+}
+
+/* A session too many gets no more work: it grows idle, and is closed. */
 static struct smtp_transaction *owner_take(void *context)
 {
     struct smtp_client *client = context;
-    struct smtp_transaction *transaction = line_pop(&client->urgent);
-    return transaction != NULL ? transaction : line_pop(&client->ordinary);
+    return client->idle + client->busy > client->session_limit ? NULL : client_pop(client);
 }
 
 /* Only what no idle session, and none that is about to be, could begin sooner. */
@@ -157,8 +166,16 @@ static void client_fail_waiting(struct smtp_client *client, const struct outcome
     struct smtp_transaction *transaction;
     /* Those alone that wait now: on_done may submit again. */
     for (unsigned left = client_waiting(client); left > 0; left--)
-        if ((transaction = owner_take(client)) != NULL)
+        if ((transaction = client_pop(client)) != NULL)
             client_finish(client, transaction, outcome);
+}
+
+static void client_end_try(struct smtp_client *client, const struct outcome *failure)
+{
+    void (*on_tried)(void *context, const struct outcome *failure) = client->on_tried;
+    client->on_tried = NULL;
+    if (on_tried != NULL)
+        on_tried(client->tried_context, failure);
 }
 
 /* The attempt says something about the mails in line only when no session is left that could take
@@ -174,6 +191,7 @@ static void client_count_failure(struct smtp_client *client, struct smtp_session
     client->reopen_ms = loop_now_ms(client->loop) + client->reopen_wait_ms;
     if (client->connecting + client->idle + client->busy == 0)
         client_fail_waiting(client, smtp_session_failure(session));
+    client_end_try(client, smtp_session_failure(session));
 }
 
 /* `step` is 1 when a session enters the state, -1 when it leaves. */
@@ -199,6 +217,7 @@ static void owner_on_enter(void *context, struct smtp_session *session,
         client->is_probing = false;
         client->reopen_wait_ms = 0;
         client->peer_pipelines = smtp_session_pipelines(session);
+        client_end_try(client, NULL);
         loop_defer(client->loop, &client->turn);
     } else if (to == SMTP_SESSION_CLOSED) {
         if (from == SMTP_SESSION_CONNECTING)
@@ -239,12 +258,26 @@ static void client_start_idle(struct smtp_client *client)
     }
 }
 
+/* The last ones: see client_start_idle. */
+static void client_close_surplus(struct smtp_client *client)
+{
+    unsigned live = client->connecting + client->idle + client->busy;
+    for (unsigned i = client->session_count; i > 0 && live > client->session_limit; i--) {
+        if (smtp_session_state(client->sessions[i - 1]) != SMTP_SESSION_IDLE)
+            continue;
+        smtp_session_quit(client->sessions[i - 1]);
+        live--;
+    }
+}
+
 static unsigned client_count_to_open(const struct smtp_client *client)
 {
-    unsigned waiting = client_waiting(client);
+    unsigned waiting = client_waiting(client) + (client->on_tried != NULL);
     unsigned live = client->idle + client->busy;
     unsigned wanted = waiting > client->connecting ? waiting - client->connecting : 0;
-    unsigned room = client->session_limit - client->session_count;
+    unsigned room = client->session_count < client->session_limit
+                        ? client->session_limit - client->session_count
+                        : 0;
     if (wanted > room)
         wanted = room;
     if (!client->is_probing)
@@ -292,6 +325,9 @@ static void client_turn(void *context)
         client_drain_on(client);
         return;
     }
+    client_close_surplus(client);
+    if (client->idle > 0)
+        client_end_try(client, NULL);
     client_start_idle(client);
     client_open_more(client);
     if (client->has_ended_some && smtp_client_room(client) > 0) {
@@ -348,6 +384,7 @@ struct smtp_client *smtp_client_new(struct loop *loop, const struct smtp_options
     client->loop = loop;
     client->turn = (struct loop_defer){.run = client_turn, .context = client};
     client->clock = loop_timer_new(loop, clock_ticked, client);
+    client->session_most = options->connections;
     client->session_limit = options->connections;
     client->tick_ms = choose_tick_ms(&options->timeouts);
     client->is_probing = true;
@@ -397,10 +434,30 @@ void smtp_client_set_on_room(struct smtp_client *client, void (*on_room)(void *c
     client->room_context = context;
 }
 
+void smtp_client_set_sessions(struct smtp_client *client, unsigned sessions)
+{
+    unsigned limit = sessions < client->session_most ? sessions : client->session_most;
+    limit = limit > 0 ? limit : 1;
+    if (limit == client->session_limit)
+        return;
+    client->session_limit = limit;
+    client->has_ended_some = true; /* there may be room now */
+    loop_defer(client->loop, &client->turn);
+}
+
+void smtp_client_try(struct smtp_client *client,
+                     void (*on_tried)(void *context, const struct outcome *failure), void *context)
+{
+    client->on_tried = on_tried;
+    client->tried_context = context;
+    loop_defer(client->loop, &client->turn);
+}
+
 void smtp_client_drain(struct smtp_client *client, uint64_t limit_ms,
                        void (*on_drained)(void *context), void *context)
 {
     client->is_draining = true;
+    client->on_tried = NULL;
     client->on_drained = on_drained;
     client->drained_context = context;
     client->drain_until_ms = loop_now_ms(client->loop) + limit_ms;
@@ -418,6 +475,7 @@ void smtp_client_free(struct smtp_client *client)
     if (client == NULL)
         return;
     client->is_draining = true;
+    client->on_tried = NULL;
     for (unsigned i = 0; i < client->session_count; i++)
         smtp_session_cut(client->sessions[i], "the worker is stopping");
     while (client_waiting(client) > 0)

@@ -147,6 +147,16 @@ unsigned smtp_client_room(const struct smtp_client *client);
 void smtp_client_set_on_room(struct smtp_client *client, void (*on_room)(void *context),
                              void *context);
 
+/* Uses at most `sessions` at a time from now on, 1 to the options' connections. Those past that are
+ * closed when their mail has ended. */
+void smtp_client_set_sessions(struct smtp_client *client, unsigned sessions);
+
+/* Tries whether the relay lets a session begin, without a mail. `on_tried` is called once: with
+ * NULL where it does, or else with what went wrong. One at a time; not called any more after
+ * smtp_client_drain or smtp_client_free. */
+void smtp_client_try(struct smtp_client *client,
+                     void (*on_tried)(void *context, const struct outcome *failure), void *context);
+
 /* Stops: what waits in line ends at once as DEFERRED with scope NONE (as does what is submitted
  * from now on), what is on the wire is finished, QUIT is said, and then `on_drained` is called
  * once. After `limit_ms` the connections that are left are cut, and their transactions end as

@@ -1,6 +1,6 @@
-/* A token is a power of attorney in a link: who holds it may do one thing, for one person of one
- * tenant, without signing in. It carries ids and a signature, never an address. It does not know
- * what is done with it. */
+/* A token is a power of attorney in a link or an address: who holds it may do one thing, for one
+ * person or message of one tenant, without signing in. It carries ids and a signature, never an
+ * address. It does not know what is done with it. */
 #ifndef HANDBELL_MODEL_TOKEN_H
 #define HANDBELL_MODEL_TOKEN_H
 
@@ -8,20 +8,27 @@
 #include "worker/model/topic.h"
 
 /* TOKEN_TEXT_BYTES counts the closing NUL. Version and power (1 byte), topic (1), tenant (8) and
- * person (8), big-endian, and half an HMAC-SHA-256 (16; RFC 2104 section 5 allows no less), in
- * base32 (RFC 4648 section 6, lower case, no padding): 55 characters, so that a two-letter prefix
- * and the token fit a local part's 64 octets (RFC 5321 section 4.5.3.1.1) and outlive case folding.
+ * person or message (8), big-endian, and half an HMAC-SHA-256 (16; RFC 2104 section 5 allows no
+ * less), in base32 (RFC 4648 section 6, lower case, no padding): 55 characters, so that a
+ * two-letter prefix and the token fit a local part's 64 octets (RFC 5321 section 4.5.3.1.1) and
+ * outlive case folding.
  */
 enum { TOKEN_TEXT_BYTES = 56 };
 
 /* What a token allows. Numbers are never given a second meaning. At most 15. */
-enum token_power { TOKEN_POWER_OPT_OUT = 1 };
+enum token_power {
+    TOKEN_POWER_OPT_OUT = 1,
+    TOKEN_POWER_BOUNCE = 2, /* to say that this message came back; it is in no link */
+};
 
 struct token {
     enum token_power power;
-    enum topic topic;
+    enum topic topic; /* of TOKEN_POWER_OPT_OUT */
     int64_t tenant_id;
-    int64_t person_id;
+    union {
+        int64_t person_id;
+        int64_t message_id; /* of TOKEN_POWER_BOUNCE */
+    };
 };
 
 /* Writes the token, signed by the first key, and a NUL. False when there is no key or no memory;

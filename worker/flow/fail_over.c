@@ -1,0 +1,92 @@
+/* One look, and the moves that follow from it, one after the other. */
+#include "worker/flow/fail_over.h"
+
+#include "worker/base/log.h"
+
+static void fail_over_next(struct fail_over *fail_over);
+
+static void log_refused(const struct pg_result *result)
+{
+    if (result->kind == PG_RESULT_REFUSED)
+        LOG(LOG_LEVEL_ERROR, "fail_over_failed", log_text("sqlstate", result->sqlstate),
+            log_text("reason", result->text));
+}
+
+static void on_moved(void *context, const struct pg_result *result, bool has_more)
+{
+    struct fail_over *fail_over = context;
+    fail_over->is_under_way = false;
+    log_refused(result);
+    /* The next look tells of what could not be moved. */
+    if (fail_over->count > 0 && (result->kind != PG_RESULT_ROWS || !has_more))
+        fail_over->count--;
+    fail_over_next(fail_over);
+}
+
+/* Moves the last of what was found; when all is moved, looks again later. */
+static void fail_over_next(struct fail_over *fail_over)
+{
+    if (fail_over->queue == NULL)
+        return;
+    if (fail_over->count > 0) {
+        const struct queue_misplaced_row *row = &fail_over->rows[fail_over->count - 1];
+        fail_over->is_under_way = queue_move_messages(fail_over->queue, row->tenant_id, row->relay,
+                                                      FAIL_OVER_MESSAGES, on_moved, fail_over);
+        if (fail_over->is_under_way)
+            return;
+    }
+    fail_over->count = 0;
+    loop_timer_start(fail_over->timer, FAIL_OVER_LOOK_MS);
+}
+
+static void on_misplaced(void *context, const struct pg_result *result,
+                         const struct queue_misplaced_row *rows, size_t count)
+{
+    struct fail_over *fail_over = context;
+    fail_over->is_under_way = false;
+    log_refused(result);
+    fail_over->count = count < FAIL_OVER_ROWS ? count : FAIL_OVER_ROWS;
+    for (size_t i = 0; i < fail_over->count; i++)
+        fail_over->rows[i] = rows[i];
+    if (fail_over->count > 0)
+        LOG(LOG_LEVEL_INFO, "mail_fails_over", log_int("tenants", (int64_t)fail_over->count));
+    fail_over_next(fail_over);
+}
+
+static void on_time(void *context)
+{
+    struct fail_over *fail_over = context;
+    if (fail_over->queue == NULL || fail_over->is_under_way)
+        return;
+    fail_over->is_under_way =
+        queue_misplaced(fail_over->queue, FAIL_OVER_ROWS, on_misplaced, fail_over);
+    if (!fail_over->is_under_way)
+        loop_timer_start(fail_over->timer, FAIL_OVER_LOOK_MS);
+}
+
+bool fail_over_init(struct fail_over *fail_over, struct loop *loop)
+{
+    *fail_over = (struct fail_over){.timer = loop_timer_new(loop, on_time, fail_over)};
+    return fail_over->timer != NULL;
+}
+
+void fail_over_free(struct fail_over *fail_over)
+{
+    loop_timer_free(fail_over->timer);
+    fail_over->timer = NULL;
+}
+
+void fail_over_open(struct fail_over *fail_over, struct queue *queue)
+{
+    fail_over->queue = queue;
+    if (!fail_over->is_under_way)
+        loop_timer_start(fail_over->timer, FAIL_OVER_LOOK_MS);
+}
+
+void fail_over_close(struct fail_over *fail_over)
+{
+    fail_over->queue = NULL;
+    fail_over->count = 0;
+    if (fail_over->timer != NULL)
+        loop_timer_stop(fail_over->timer);
+}
