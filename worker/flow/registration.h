@@ -37,6 +37,8 @@ void registration_free(struct registration *registration);
 
 /* The connection is up: registers, again and again until it is done. */
 void registration_begin(struct registration *registration, struct queue *queue);
+/* The same after REGISTRATION_RETRY_MS: for what would go wrong at once again. */
+void registration_begin_later(struct registration *registration, struct queue *queue);
 /* The connection is gone. */
 void registration_cancel(struct registration *registration);
 
