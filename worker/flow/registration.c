@@ -101,11 +101,18 @@ void registration_free(struct registration *registration)
     registration->timer = NULL;
 }
 
-void registration_begin(struct registration *registration, struct queue *queue)
+void registration_begin_later(struct registration *registration, struct queue *queue)
 {
     registration->queue = queue;
     registration->is_under_way = true;
     registration->begun_at_ms = clock_monotonic_ms();
+    loop_timer_start(registration->timer, REGISTRATION_RETRY_MS);
+}
+
+void registration_begin(struct registration *registration, struct queue *queue)
+{
+    registration_begin_later(registration, queue);
+    loop_timer_stop(registration->timer);
     registration_start(registration);
 }
 
