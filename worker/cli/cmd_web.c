@@ -3,6 +3,7 @@
 #include "worker/base/log.h"
 #include "worker/cli/cli.h"
 #include "worker/flow/page_flow.h"
+#include "worker/flow/watchdog.h"
 #include "worker/io/loop.h"
 #include "worker/io/service.h"
 
@@ -18,6 +19,7 @@ struct web {
     struct loop *loop;
     struct page_flow *flow;
     struct loop_timer *stop_timer;
+    struct watchdog watchdog;
     struct error unfit;
     bool is_stopping;
 };
@@ -78,7 +80,7 @@ static bool web_start(struct web *web, struct loop_signal *signals[SIGNALS], str
             return false;
     }
     web->stop_timer = loop_timer_new(web->loop, web_stopped, web);
-    if (web->stop_timer == NULL)
+    if (web->stop_timer == NULL || !watchdog_start(&web->watchdog, web->loop, NULL, NULL))
         return error_set(error, EX_OSERR, "no memory");
     web->flow = page_flow_new(web->loop, web->arguments->config, web_database_unfit, web, error);
     return web->flow != NULL;
@@ -107,6 +109,7 @@ int cli_run_web(const struct cli_arguments *arguments)
         LOG(LOG_LEVEL_INFO, "web_stopped", log_int("exit_status", web.unfit.exit_status));
     }
     page_flow_free(web.flow);
+    watchdog_stop(&web.watchdog);
     loop_timer_free(web.stop_timer);
     for (size_t i = 0; i < SIGNALS; i++)
         loop_signal_free(signals[i]);

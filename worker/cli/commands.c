@@ -89,7 +89,7 @@ static const struct cli_command commands[] = {
     {"import", "", 0, 99, "load facts from CSV files", NULL, false, cli_run_unavailable},
     {"export", "", 0, 99, "write all that is kept on a person", NULL, false, cli_run_unavailable},
     {"erase", "[REF...]", 0, 99,
-     "delete what is kept no longer; a person by REF (not available yet)", erase_options, true,
+     "delete what is kept no longer (a person, by REF, cannot be erased yet)", erase_options, true,
      cli_run_erase},
     {"report", "", 0, 99, "report on a course or a job", NULL, false, cli_run_unavailable},
     {NULL, NULL, 0, 0, NULL, NULL, false, NULL},

@@ -60,6 +60,12 @@ void intake_close(struct intake *intake)
     loop_timer_stop(intake->timer);
 }
 
+bool intake_is_moving(const struct intake *intake)
+{
+    uint64_t still_ms = loop_now_ms(intake->loop) - intake->polled_at_ms;
+    return !intake->is_open || still_ms <= intake->options.poll_ms + (uint64_t)INTAKE_STILL_MS;
+}
+
 /* Until the next poll that was asked for. */
 static uint64_t intake_pause_ms(const struct intake *intake)
 {

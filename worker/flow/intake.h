@@ -13,6 +13,7 @@ enum {
     INTAKE_CLAIMS = 1, /* under way at once; urgent ones besides */
     INTAKE_PAUSE_MS = 10,        /* between two polls, however often the database calls */
     INTAKE_FROM_START_MS = 5000, /* a bulk lane is looked at from its beginning at least so often */
+    INTAKE_STILL_MS = 330000,    /* longer than [database] query_timeout lets a poll take */
 };
 
 /* Work of one tenant, lane and relay. `turn` grows with each claim, so that all get theirs. */
@@ -72,6 +73,8 @@ void intake_close(struct intake *intake);
 
 /* Work may be due: poll soon. */
 void intake_wake(struct intake *intake);
+/* Whether the database was asked for work as often as was promised; closed, nothing is. */
+bool intake_is_moving(const struct intake *intake);
 /* There is room: claim more of what the last poll found. */
 void intake_claim(struct intake *intake);
 

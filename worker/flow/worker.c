@@ -12,6 +12,7 @@
 #include "worker/flow/registration.h"
 #include "worker/flow/relays.h"
 #include "worker/flow/state_dir.h"
+#include "worker/flow/watchdog.h"
 #include "worker/io/service.h"
 
 #include <signal.h>
@@ -63,6 +64,7 @@ struct worker {
     struct intake intake;
     struct registration registration;
     struct chores chores;
+    struct watchdog watchdog;
     struct worker_link links[WORKER_LINKS];
     enum worker_phase phase;
     uint64_t away_logged_at_ms; /* 0: the database is there */
@@ -402,6 +404,14 @@ static bool worker_open_journal(struct worker *worker, struct error *error)
     return worker->journal != NULL;
 }
 
+/* The loop turns, or this would not be asked; and work is looked for. Without a database it is not,
+ * and a new process could not do it either. */
+static bool worker_is_moving(void *context)
+{
+    const struct worker *worker = context;
+    return intake_is_moving(&worker->intake);
+}
+
 static bool worker_start(struct worker *worker, struct error *error)
 {
     mail_writer_init(&worker->writer);
@@ -416,6 +426,8 @@ static bool worker_start(struct worker *worker, struct error *error)
         return false;
     worker_use(worker);
     loop_timer_start(worker->tick_timer, RELAY_TICK_MS);
+    if (!watchdog_start(&worker->watchdog, worker->loop, worker_is_moving, worker))
+        return error_set(error, EX_OSERR, "no memory");
     return worker_connect(worker, error);
 }
 
@@ -443,6 +455,7 @@ static void worker_free(struct worker *worker)
     mail_writer_free(&worker->writer);
     for (size_t i = 0; i < WORKER_SIGNALS; i++)
         loop_signal_free(worker->signals[i]);
+    watchdog_stop(&worker->watchdog);
     loop_timer_free(worker->tick_timer);
     loop_timer_free(worker->stop_timer);
     if (worker->loop != NULL)
