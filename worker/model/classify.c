@@ -47,6 +47,15 @@ static const struct rule rules[] = {
     {DATA | BODY, 500, 599, "5.1.", {OUTCOME_REFUSED, OUTCOME_SCOPE_RECIPIENT}},
     {DATA | BODY, 500, 599, "5.2.", {OUTCOME_REFUSED, OUTCOME_SCOPE_RECIPIENT}},
     {DATA | BODY, 400, 499, "4.2.", {OUTCOME_DEFERRED, OUTCOME_SCOPE_RECIPIENT}},
+    /* The mail system behind the domain, the way to it (RFC 3463 3.4, 3.5), or too much mail for
+     * it: "mail flood detected" (IANA), "server busy" and "has exceeded its rate" as Exchange
+     * Online says them. All else of 4.7 is greylisting and policy, which look at one mail. */
+    {RCPT, 400, 499, "4.3.", {OUTCOME_DEFERRED, OUTCOME_SCOPE_DOMAIN}},
+    {RCPT, 400, 499, "4.4.", {OUTCOME_DEFERRED, OUTCOME_SCOPE_DOMAIN}},
+    {RCPT, 400, 499, "4.7.28", {OUTCOME_DEFERRED, OUTCOME_SCOPE_DOMAIN}},
+    {RCPT, 400, 499, "4.7.500", {OUTCOME_DEFERRED, OUTCOME_SCOPE_DOMAIN}},
+    {RCPT, 400, 499, "4.7.650", {OUTCOME_DEFERRED, OUTCOME_SCOPE_DOMAIN}},
+    {RCPT, 400, 499, "4.7.651", {OUTCOME_DEFERRED, OUTCOME_SCOPE_DOMAIN}},
     {RCPT, 400, 499, "", {OUTCOME_DEFERRED, OUTCOME_SCOPE_RECIPIENT}},
     {RCPT, 500, 599, "", {OUTCOME_REFUSED, OUTCOME_SCOPE_RECIPIENT}},
     {MAIL | DATA | BODY, 400, 499, "", {OUTCOME_DEFERRED, OUTCOME_SCOPE_MESSAGE}},

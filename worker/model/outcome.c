@@ -31,6 +31,8 @@ const char *outcome_scope_name(enum outcome_scope scope)
         return "message";
     case OUTCOME_SCOPE_RECIPIENT:
         return "recipient";
+    case OUTCOME_SCOPE_DOMAIN:
+        return "domain";
     }
     return "";
 }

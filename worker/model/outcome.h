@@ -15,6 +15,7 @@ enum outcome_scope {
     OUTCOME_SCOPE_RELAY,     /* connection, greeting, EHLO, TLS, AUTH, 421 */
     OUTCOME_SCOPE_MESSAGE,   /* MAIL FROM, DATA, the reply after the data */
     OUTCOME_SCOPE_RECIPIENT, /* RCPT TO */
+    OUTCOME_SCOPE_DOMAIN,    /* RCPT TO, and it concerns all of the recipient's domain */
 };
 
 /* Where in the dialogue it happened. */
