@@ -100,13 +100,6 @@ static const char *number(char text[NUMBER_BYTES], int64_t value)
     return text;
 }
 
-bool queue_worker_start(struct queue *queue, queue_on_boolean *on_done, void *context)
-{
-    const char *parameters[] = {queue->owner};
-    return call(queue, QUEUE_WORKER_START, parameters, queue_read_boolean,
-                (union queue_callback){.boolean = on_done}, context);
-}
-
 bool queue_worker_seen(struct queue *queue, queue_on_boolean *on_done, void *context)
 {
     const char *parameters[] = {queue->owner};
@@ -164,9 +157,10 @@ bool queue_mark(struct queue *queue, int64_t tenant_id, const int64_t *message_i
     return is_started;
 }
 
-static const char *outcome_word(enum queue_outcome_kind kind)
+const char *queue_outcome_word(enum queue_outcome_kind kind)
 {
-    static const char *const words[] = {"sent", "deferred", "refused", "uncertain", "unsent"};
+    static const char *const words[] = {"sent",      "deferred", "refused",
+                                        "uncertain", "unsent",   "interrupted"};
     return words[kind];
 }
 
@@ -192,7 +186,7 @@ static bool columns_write(const struct queue_outcome *outcomes, size_t count,
         int64_t retry_s = outcome->retry_after_s;
         columns->ids[i] = outcome->message_id;
         columns->epochs[i] = outcome->epoch;
-        columns->outcomes[i] = outcome_word(outcome->kind);
+        columns->outcomes[i] = queue_outcome_word(outcome->kind);
         columns->codes[i] = outcome->code;
         columns->enhanced[i] = outcome->enhanced;
         columns->words[i] = outcome->words;

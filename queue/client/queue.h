@@ -52,10 +52,8 @@ typedef void queue_on_done(void *context, const struct pg_result *result);
 typedef void queue_on_boolean(void *context, const struct pg_result *result, bool is_true);
 typedef void queue_on_integer(void *context, const struct pg_result *result, int64_t value);
 
-/* Takes the session's lock and registers the owner; false: another session holds it. Once a
- * connection, before anything is claimed on it. */
-bool queue_worker_start(struct queue *queue, queue_on_boolean *on_done, void *context);
-/* Says that this worker is alive; false: this session does not hold the lock (any more). */
+/* Says that this worker is alive; false: it must register anew (queue_worker_start), for the
+ * database has begun another life. */
 bool queue_worker_seen(struct queue *queue, queue_on_boolean *on_done, void *context);
 
 enum queue_work { QUEUE_WORK_MESSAGES, QUEUE_WORK_JOB, QUEUE_WORK_RULE };
@@ -144,8 +142,11 @@ enum queue_outcome_kind {
     QUEUE_OUTCOME_DEFERRED,
     QUEUE_OUTCOME_REFUSED,
     QUEUE_OUTCOME_UNCERTAIN,
-    QUEUE_OUTCOME_UNSENT, /* given back untouched */
+    QUEUE_OUTCOME_UNSENT,      /* given back untouched */
+    QUEUE_OUTCOME_INTERRUPTED, /* its worker ended; nobody knows what became of it */
 };
+/* As SQL says it: "sent", ... */
+const char *queue_outcome_word(enum queue_outcome_kind kind);
 
 /* One message's outcome. `enhanced` and `words` are never NULL and are redacted already. */
 struct queue_outcome {

@@ -4,7 +4,6 @@
 
 static const struct pg_statement statements[QUEUE_STATEMENTS] = {
     [QUEUE_LISTEN] = {"listen", "listen handbell", 0},
-    [QUEUE_WORKER_START] = {"worker_start", "select handbell.worker_start($1)", 1},
     [QUEUE_WORKER_SEEN] = {"worker_seen", "select handbell.worker_seen($1)", 1},
     [QUEUE_DUE_WORK] = {"due_work",
                         "select tenant_id, what, lane, relay from handbell.due_work($1, $2, $3)", 3},

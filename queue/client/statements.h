@@ -8,7 +8,6 @@
 enum queue_statement {
     /* the worker's */
     QUEUE_LISTEN,
-    QUEUE_WORKER_START,
     QUEUE_WORKER_SEEN,
     QUEUE_DUE_WORK,
     QUEUE_CLAIM,

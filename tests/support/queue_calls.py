@@ -21,8 +21,15 @@ class Queue:
         ).fetchall()
 
     def start(self):
-        assert self._rows("worker_start", self.owner) == [(True,)]
+        """As a worker does that has nothing to tell a database which it does not know."""
+        assert self.ask_to_start() in ("ready", "reconcile")
+        assert self._rows("worker_reconciled", self.owner, "1 h") == [(True,)]
         return self
+
+    def ask_to_start(self, *place):
+        """refused, reconcile or ready"""
+        ((answer,),) = self._rows("worker_start", self.owner, *place)
+        return answer
 
     def fan_out(self, tenant_id, limit=1000):
         """One step; true: there is more."""

@@ -87,9 +87,11 @@ void intake_wake(struct intake *intake)
 static void on_seen(void *context, const struct pg_result *result, bool is_true)
 {
     struct intake *intake = context;
-    (void)is_true;
-    if (result->kind == PG_RESULT_ROWS)
-        relays_renew_lease(intake->relays);
+    if (result->kind != PG_RESULT_ROWS)
+        return;
+    relays_renew_lease(intake->relays);
+    if (!is_true && intake->is_open)
+        intake->on_claims_lost(intake->context);
 }
 
 /* Bulk mail goes on where its last claim ended; every few seconds it is looked for from the

@@ -174,6 +174,8 @@ bool journal_roll(struct journal *journal)
         return false;
     }
     journal_renumber(journal, before.sequence + 1);
+    journal->reach_unix_s = journal->generation > 1 ? journal->begun_unix_s : journal->reach_unix_s;
+    journal->begun_unix_s = header.created_unix_s;
     journal->generation = header.generation;
     if (before.fd >= 0)
         close(before.fd);
@@ -183,9 +185,30 @@ bool journal_roll(struct journal *journal)
     return true;
 }
 
+void journal_begin(const struct journal *journal, struct journal_entry *entry)
+{
+    entry->life = journal->life;
+}
+
+bool journal_may_send(struct journal *journal, const struct journal_entry *entry)
+{
+    return entry->life == journal->life && journal_may_write(journal);
+}
+
+void journal_hold(struct journal *journal)
+{
+    journal->is_held = true;
+    journal->life++;
+}
+
+void journal_release(struct journal *journal)
+{
+    journal->is_held = false;
+}
+
 bool journal_may_write(struct journal *journal)
 {
-    if (journal->is_down)
+    if (journal->is_down || journal->is_held)
         return false;
     /* Its own two, and the replies that are still to come. */
     return journal_has_place(journal, journal->unreplied + 2) || journal_roll(journal);
@@ -222,7 +245,7 @@ static void entry_join(struct journal *journal, struct journal_entry *entry, uin
 
 bool journal_write_data_end(struct journal *journal, struct journal_entry *entry)
 {
-    if (!journal_may_write(journal))
+    if (!journal_may_send(journal, entry))
         return false;
     uint64_t sequence = journal->sequence;
     entry->data_ended_unix_s = clock_unix_seconds();
@@ -295,6 +318,11 @@ bool journal_is_in_doubt(const struct journal *journal)
     return journal->is_in_doubt;
 }
 
+int64_t journal_reach_unix_s(const struct journal *journal)
+{
+    return journal->reach_unix_s;
+}
+
 void journal_settle(struct journal *journal)
 {
     journal->is_settled = true;
@@ -356,6 +384,7 @@ static bool journal_read_options(struct journal *journal, const struct journal_o
         return error_set(error, EX_OSERR, "[worker] state_dir: %s: %s", options->directory,
                          strerror(errno));
     journal->sync = options->sync;
+    journal->is_new_owner = options->is_new_owner;
     journal->file_bytes =
         JOURNAL_HEADER_BYTES + options->bytes / 2 / JOURNAL_RECORD_BYTES * JOURNAL_RECORD_BYTES;
     return true;

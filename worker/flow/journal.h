@@ -26,15 +26,15 @@ enum {
     JOURNAL_BYTES_A_MESSAGE = 16 * JOURNAL_RECORD_BYTES,
 };
 
-/* What the journal keeps of one message in flight; it lies in the message. Zero it, and set the
- * four that name the attempt, before journal_write_data_end or journal_write_reply. The rest is
- * the journal's own. */
+/* What the journal keeps of one message in flight; it lies in the message. Zero it, set the four
+ * that name the attempt, and call journal_begin. The rest is the journal's own. */
 struct journal_entry {
     int64_t tenant_id;
     int64_t message_id;
     int64_t created_unix_s; /* of the message, by the database */
     int32_t epoch;
 
+    uint64_t life;         /* the database's, as this worker counts them, in which it was claimed */
     struct list_link link; /* in the journal's list of what is in flight */
     uint64_t first_sequence;
     int64_t data_ended_unix_s; /* 0: it has not ended */
@@ -53,6 +53,7 @@ struct journal_options {
     const char *owner;
     enum journal_sync sync;
     uint64_t bytes;
+    bool is_new_owner; /* it was made just now: that there is no file is no reason for doubt */
 };
 
 /* Reads what is there and makes ready to append. A disk that is full or cannot be written is no
@@ -65,9 +66,17 @@ void journal_close(struct journal *journal); /* NULL is fine */
 /* From now on; as in struct journal_options. A file that is begun keeps its size. */
 void journal_set_options(struct journal *journal, enum journal_sync sync, uint64_t bytes);
 
-/* Whether a mail's data may begin: there is room for its records. Makes a new file where the
- * present one is full. */
+/* The message was claimed just now. */
+void journal_begin(const struct journal *journal, struct journal_entry *entry);
+/* Whether mails may be begun: there is room for their records. Makes a new file where the present
+ * one is full. */
 bool journal_may_write(struct journal *journal);
+/* Whether this one may be, too: it was not claimed before the database began another life. */
+bool journal_may_send(struct journal *journal, const struct journal_entry *entry);
+/* The database has begun another life: until journal_release no mail is begun, and no mail's end
+ * goes that has not gone yet. What was claimed before never goes: its row may be another's. */
+void journal_hold(struct journal *journal);
+void journal_release(struct journal *journal);
 /* To be called twice a second or so: tries again where writing failed, at most once in
  * JOURNAL_RETRY_MS, and notes how far the database has everything. */
 void journal_tick(struct journal *journal);
@@ -94,6 +103,7 @@ struct journal_past_entry {
     uint64_t sequence;   /* likewise */
     int32_t epoch;
     bool has_data_ended;
+    bool is_live; /* this process has it in memory, and will record what becomes of it */
     enum journal_outcome outcome; /* JOURNAL_OUTCOME_NONE: no reply */
     int code;
     char enhanced[JOURNAL_ENHANCED_BYTES];
@@ -123,6 +133,8 @@ const struct journal_past_entry *journal_past_find(const struct journal_past *pa
  * copied, or the machine went down while nothing was synced. Then what was being sent and is not
  * in the journal is in doubt too. */
 bool journal_is_in_doubt(const struct journal *journal);
+/* Since when all that was sent is in the files; 0: since this worker was made. */
+int64_t journal_reach_unix_s(const struct journal *journal);
 /* The database has all of what journal_read_past gave: nothing is in doubt any more. */
 void journal_settle(struct journal *journal);
 

@@ -1,5 +1,6 @@
 /* Reading the journal when the worker starts: where its last life ended, and what can be believed
  * of it. What is told to the database about that is registration's business. */
+#include "worker/base/clock.h"
 #include "worker/base/log.h"
 #include "worker/flow/journal_state.h"
 
@@ -16,6 +17,7 @@ struct load {
     uint64_t last_sequence;
     uint64_t settled_before;
     uint64_t doubt_at; /* the last record behind which something may be missing; 0: none */
+    int64_t reach_unix_s;
     enum journal_record_kind last_kind; /* of the newer file's records; 0: it has none */
 };
 
@@ -30,6 +32,10 @@ static void on_header(void *context, const struct journal_file *file)
     load->boot = file->header.boot;
     load->sync = file->header.sync;
     load->last_kind = 0;
+    if (load->reach_unix_s < 0)
+        load->reach_unix_s = file->header.generation > 1 || file->header.is_in_doubt
+                                 ? file->header.created_unix_s
+                                 : 0;
     if (file->header.is_in_doubt)
         load_doubt(load);
 }
@@ -115,14 +121,16 @@ static void load_log(const struct journal *journal, const struct load *load)
  */
 bool journal_load(struct journal *journal, struct error *error)
 {
-    struct load load = {0};
+    struct load load = {.reach_unix_s = -1};
 
     for (unsigned slot = 0; slot < 2; slot++)
         if (!load_file(journal, &load, slot, false, error))
             return false;
     int newest = newest_of(load.files);
     if (newest < 0) {
-        load_doubt(&load);
+        load.reach_unix_s = journal->is_new_owner ? 0 : clock_unix_seconds();
+        if (!journal->is_new_owner)
+            load_doubt(&load);
     } else {
         if (!load_file(journal, &load, (unsigned)newest ^ 1, true, error))
             return false;
@@ -132,6 +140,7 @@ bool journal_load(struct journal *journal, struct error *error)
             return false;
         const struct journal_file *file = &load.files[newest];
         journal->generation = file->header.generation;
+        journal->begun_unix_s = file->header.created_unix_s;
         journal->used_bytes = file->used_bytes;
         journal->size_bytes = file->size_bytes;
         journal->fd = journal_file_open(journal->directory, (unsigned)newest);
@@ -145,6 +154,7 @@ bool journal_load(struct journal *journal, struct error *error)
                                  (load.last_kind == 0 || load.last_kind == JOURNAL_STARTED);
     }
     journal->sequence = load.last_sequence + 1;
+    journal->reach_unix_s = load.reach_unix_s;
     journal->settled_before = load.settled_before;
     journal->is_in_doubt = load.doubt_at != 0 && load.doubt_at >= load.settled_before;
     load_log(journal, &load);

@@ -99,6 +99,19 @@ static void past_fold(struct journal_past *past)
     past->count = kept;
 }
 
+/* What this process is still at is its own to record. */
+static void past_note_live(struct journal_past *past, const struct list *live)
+{
+    LIST_EACH(link, live)
+    {
+        const struct journal_entry *entry = LIST_OBJECT(link, struct journal_entry, link);
+        const struct journal_past_entry *found =
+            journal_past_find(past, entry->tenant_id, entry->message_id, entry->created_unix_s);
+        if (found != NULL && found->epoch == entry->epoch)
+            past->entries[found - past->entries].is_live = true;
+    }
+}
+
 bool journal_read_past(const struct journal *journal, enum journal_span span,
                        struct journal_past *past, struct error *error)
 {
@@ -118,12 +131,14 @@ bool journal_read_past(const struct journal *journal, enum journal_span span,
     }
     if (is_read && gathering.has_failed)
         is_read = error_set(error, EX_OSERR, "journal: no memory");
-    if (is_read)
-        past_fold(&gathering.past);
-    else
-        journal_past_free(&gathering.past);
     *past = gathering.past;
-    return is_read;
+    if (!is_read) {
+        journal_past_free(past);
+        return false;
+    }
+    past_fold(past);
+    past_note_live(past, &journal->live);
+    return true;
 }
 
 void journal_past_free(struct journal_past *past)

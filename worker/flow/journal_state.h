@@ -27,6 +27,11 @@ struct journal {
     bool is_copy;       /* the file that was found is not the one that was written */
     bool is_life_noted; /* the last record says already that a worker started now */
     bool has_news;      /* since the last JOURNAL_SETTLED */
+    uint64_t life;      /* entries of an earlier one may not go */
+    bool is_held;
+    int64_t reach_unix_s;
+    int64_t begun_unix_s; /* when the present file was */
+    bool is_new_owner;
     bool is_down;
     uint64_t tried_at_ms; /* when writing failed last (monotonic) */
     uint64_t logged_at_ms;

@@ -25,7 +25,7 @@ static bool message_may_go(const struct message_flow *flow, const struct message
 {
     uint64_t now_ms = clock_monotonic_ms();
     return !flow->is_stopping && flow->relay.client != NULL &&
-           journal_may_write(flow->parts.journal) &&
+           journal_may_send(flow->parts.journal, &message->journal_entry) &&
            now_ms - flow->database_answered_at_ms < flow->lease_ms &&
            now_ms - message->marked_at_ms <= MESSAGE_FLOW_MARK_AGE_MS &&
            breaker_room(&flow->relay.breaker, now_ms, 0, 1) > 0;
@@ -176,7 +176,7 @@ static bool on_may_send_data(void *context)
     const struct message *message = context;
     const struct message_flow *flow = message->flow;
     return clock_monotonic_ms() - flow->database_answered_at_ms < flow->lease_ms &&
-           journal_may_write(flow->parts.journal);
+           journal_may_send(flow->parts.journal, &message->journal_entry);
 }
 
 /* The lease once more: the process may have been stopped in the middle of the mail. */

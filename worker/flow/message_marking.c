@@ -27,6 +27,7 @@ bool message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane l
         if (message == NULL)
             break;
         message->flow = flow;
+        journal_begin(flow->parts.journal, &message->journal_entry);
         message_enter(message, MESSAGE_CLAIMED);
         taken++;
     }

@@ -74,6 +74,7 @@ static bool owner_read(struct state_dir *state, int directory, const char *path,
     if (fd < 0 && errno == ENOENT) {
         if (!owner_invent(state->owner) || !owner_write(directory, state->owner))
             return system_error(error, path, "owner");
+        state->is_new_owner = true;
         return true;
     }
     if (fd < 0)

@@ -7,9 +7,11 @@
 
 enum { STATE_DIR_OWNER_BYTES = 37 };
 
-/* `owner` is a uuid as text. `lock_fd` holds the directory until state_dir_close. */
+/* `owner` is a uuid as text; `is_new_owner`: it was made just now. `lock_fd` holds the directory
+ * until state_dir_close. */
 struct state_dir {
     int lock_fd;
+    bool is_new_owner;
     char owner[STATE_DIR_OWNER_BYTES];
 };
 

@@ -105,6 +105,14 @@ static void on_registered(void *context)
         chores_open(&worker->chores, worker->links[WORKER_LINK_CHORES].queue);
 }
 
+/* It may wait for days, for an operator: that is no failed start. */
+static void on_registration_waiting(void *context)
+{
+    const struct worker *worker = context;
+    if (worker->phase == WORKER_STARTING)
+        service_notify_ready();
+}
+
 static void on_registration_failed(void *context, const struct error *error)
 {
     worker_fail(context, error);
@@ -137,7 +145,8 @@ static void on_claims_lost(void *context)
     struct worker *worker = context;
     struct queue *queue = worker->links[WORKER_LINK_CLAIM].queue;
 
-    if (worker->phase != WORKER_RUNNING || worker->registration.is_under_way || !queue_is_up(queue))
+    if (worker->phase != WORKER_RUNNING || registration_is_under_way(&worker->registration) ||
+        !queue_is_up(queue))
         return;
     LOG(LOG_LEVEL_ERROR, "claims_lost", log_int("in_memory", relays_held(&worker->relays)));
     intake_close(&worker->intake);
@@ -265,6 +274,7 @@ static void worker_use(struct worker *worker)
     worker->writer.templates = worker->equipment->templates;
     worker->writer.keys = &worker->equipment->keys;
     worker->chores.takeover_grace_s = options->takeover_grace_s;
+    worker->registration.grace_s = options->takeover_grace_s;
     intake_set_options(&worker->intake, &intake);
     journal_set_options(worker->journal, options->journal_sync, options->journal_bytes);
     relays_use(&worker->relays, worker->equipment);
@@ -360,10 +370,11 @@ static bool worker_make_parts(struct worker *worker, struct error *error)
     if (worker->tick_timer == NULL || worker->stop_timer == NULL ||
         !relays_init(&worker->relays, loop, worker->journal, &worker->writer, on_room, worker) ||
         !intake_init(&worker->intake, loop, &worker->relays, on_chore, on_claims_lost, worker) ||
-        !registration_init(&worker->registration, loop, worker->state.owner, on_registered,
-                           on_registration_failed, worker) ||
+        !registration_init(&worker->registration, loop, worker->state.owner, worker->journal,
+                           on_registered, on_registration_failed, worker) ||
         !chores_init(&worker->chores, loop, on_due, worker))
         return error_set(error, EX_OSERR, "no memory");
+    worker->registration.on_waiting = on_registration_waiting;
     return true;
 }
 
@@ -399,6 +410,7 @@ static bool worker_open_journal(struct worker *worker, struct error *error)
         .owner = worker->state.owner,
         .sync = options->journal_sync,
         .bytes = options->journal_bytes,
+        .is_new_owner = worker->state.is_new_owner,
     };
     worker->journal = journal_open(&journal, error);
     return worker->journal != NULL;

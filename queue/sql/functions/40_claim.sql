@@ -26,7 +26,7 @@ begin
             where m.tenant_id = t.tenant_id and m.lane = l.lane and m.relay = r.relay
               and m.state = 'ready' and m.due <= now()
             order by m.due desc limit 1) one -- from the end where less has been claimed
-        where t.is_live
+        where t.is_live and (select is_open from handbell.life)
     ) w
     order by w.lane, w.tenant_id <= p_after, w.tenant_id
     limit p_limit)
@@ -43,6 +43,7 @@ begin
         where exists (select from handbell.course_rule r where r.tenant_id = t.tenant_id
                       and r.job_id is null and r.due <= now())
     ) w
+    where (select is_open from handbell.life)
     order by w.tenant_id <= p_after, w.tenant_id
     limit p_limit);
 end $$;
@@ -295,6 +296,9 @@ declare
     v_ticks bigint[];
     t tenant;
 begin
+    if not (select is_open from life) then
+        return; -- 44_life.sql
+    end if;
     select array_agg(k.message_id) into v_ids
         from (select m.message_id from message m
               where m.tenant_id = p_tenant and m.lane = p_lane and m.relay = p_relay

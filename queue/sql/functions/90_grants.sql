@@ -20,6 +20,7 @@ grant select on message_report, course_report, not_told, job_report to handbell_
 -- A worker: the queue's verbs, every tenant.
 grant execute on function
     worker_start, worker_seen, due_work, claim, mark, record, in_flight_tenants, dead_workers,
+    worker_reconciled, resume, own_transmitting, settle, life_report, life_accept,
     take_over, fan_out, fire_rules, housekeep, keep_changes, keep_seen, keep_kept, keep_apply,
     keep_resolve, queue_status, mail_domains,
     relays_say, relay_allow, misplaced, move_messages

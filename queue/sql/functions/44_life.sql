@@ -1,0 +1,222 @@
+-- The lives of a database. One that was failed over without its last commits, restored from a backup or
+-- copied knows less than its workers did. So the first worker that finds it changed closes the gate
+-- (life.is_open): nothing is claimed until each worker has told what it is sending (resume), what became
+-- of what it sent (settle), what its file outside the database holds (48_keep_apply.sql), and that it has
+-- done so (worker_reconciled).
+
+-- Finds out whether this is still the database that the workers know; the number of its life. The caller
+-- says where it last saw it: a place behind the present one, on the same timeline, was put back.
+create or replace function life_look(
+    p_system_identifier bigint, p_timeline integer, p_log_position bigint)
+returns bigint
+language plpgsql as $$
+declare
+    l life;
+    p record;
+begin
+    select * into strict p from keep_place();
+    select * into strict l from life for update;
+    if l.system_identifier is null then
+        update life set system_identifier = p.system_identifier, timeline = p.timeline;
+    elsif l.system_identifier <> p.system_identifier then
+        return life_begin('moved', p.system_identifier, p.timeline);
+    elsif l.timeline <> p.timeline then
+        return life_begin('promoted', p.system_identifier, p.timeline);
+    elsif p_system_identifier = p.system_identifier and p_timeline = p.timeline
+          and p_log_position > p.log_position then
+        return life_begin('put_back', p.system_identifier, p.timeline);
+    end if;
+    return l.number;
+end $$;
+
+-- Waited for are those that were there within a day of the last sign of life of any worker, stopped ones
+-- too: what they sent may be what was forgotten.
+create or replace function life_begin(p_reason text, p_system_identifier bigint, p_timeline integer)
+returns bigint
+language plpgsql as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_last timestamptz := (select max(seen_at) from worker);
+    v_number bigint;
+begin
+    update life
+        set number = number + 1, system_identifier = p_system_identifier, timeline = p_timeline,
+            -- A promotion of what was restored and is not settled yet leaves it a restored one.
+            reason = case when is_open or reason = 'promoted' then p_reason else reason end,
+            is_open = false, began_at = v_now, accepted_by = null
+        returning number into v_number;
+    update worker set is_awaited = seen_at > v_last - interval '1 day';
+    return v_number;
+end $$;
+
+create or replace function life_open(p_because text) returns void
+language plpgsql as $$
+begin
+    update life set is_open = true;
+    update worker set is_awaited = false where is_awaited;
+    perform pg_notify('handbell', p_because);
+end $$;
+
+-- A registered worker has told all that it knows. True: the gate is open. It opens when all who are waited
+-- for have told. Where a standby was promoted it opens after p_grace in any case: by then a worker that
+-- cannot reach the database begins no mail any more, and only what an asynchronous standby did not have
+-- can go twice. A restored or copied database waits, for the operator too (life_accept).
+create or replace function worker_reconciled(p_owner uuid, p_grace interval) returns boolean
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    l life;
+begin
+    select * into strict l from life for update;
+    update worker set life = l.number, is_awaited = false where owner = p_owner;
+    if l.is_open then
+        return true;
+    elsif exists (select from worker where is_awaited)
+          and (l.reason <> 'promoted' or l.began_at + p_grace > v_now) then
+        return false;
+    end if;
+    perform life_open('reconciled');
+    return true;
+end $$;
+
+-- The operator knows that the workers which are waited for will not come. True: somebody was.
+create or replace function life_accept() returns boolean
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_is_open boolean;
+begin
+    select is_open into strict v_is_open from life for update;
+    if v_is_open then
+        return false;
+    end if;
+    update life set accepted_by = session_user;
+    perform life_open('accepted');
+    return true;
+end $$;
+
+-- For `handbell check` and `handbell status`: one row. awaited: owners that have not told yet.
+create or replace function life_report()
+returns table (is_open boolean, reason text, began_at timestamptz, number bigint, awaited uuid[])
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select l.is_open, l.reason, l.began_at, l.number,
+           array(select w.owner from handbell.worker w
+                 where w.is_awaited and not l.is_open order by w.owner)
+    from handbell.life l
+$$;
+
+-- ---- What a worker tells. ----
+
+-- When a message was made, as claim() tells it and journals keep it.
+create or replace function made_unix(p_created_at timestamptz) returns bigint
+language sql immutable parallel safe as $$
+    select extract(epoch from p_created_at)::bigint
+$$;
+
+-- It is sending these now: their mail's end has gone, and no reply has come. Their rows are its own
+-- again, and what it records of them will count.
+create or replace function resume(
+    p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_created bigint[])
+returns integer
+language plpgsql security definer set search_path = handbell, pg_temp
+set enable_seqscan = off set jit = off as $$
+declare
+    v_now timestamptz := now();
+    v_count integer;
+begin
+    update message m
+        set state = 'transmitting', owner = p_owner, claimed_at = v_now, epoch = u.epoch,
+            is_sealed = true
+        from unnest(p_ids, p_epochs, p_created) as u (message_id, epoch, created)
+        where m.tenant_id = p_tenant and m.message_id = u.message_id
+          and made_unix(m.created_at) = u.created
+          and (m.epoch < u.epoch or m.epoch = u.epoch and m.owner = p_owner);
+    get diagnostics v_count = row_count;
+    return v_count;
+end $$;
+
+-- A worker's rows that are marked as being sent: what does its journal say of each?
+create or replace function own_transmitting(p_tenant bigint, p_owner uuid)
+returns table (message_id bigint, epoch integer, created bigint, claimed bigint)
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select m.message_id, m.epoch, handbell.made_unix(m.created_at), handbell.unix_time(m.claimed_at)
+    from handbell.message m
+    where m.tenant_id = p_tenant and m.owner = p_owner and m.state = 'transmitting'
+    order by m.message_id
+$$;
+
+-- The rows that a journal's word is about: by id, and by the moment when they were made (after a
+-- fail-over the same id may have been given to another message), whose epoch is not beyond the word's.
+-- That a mail was sent counts whatever the row says. Any other word counts where the row is this worker's
+-- own, or has not come so far yet: one that is ready again at the same epoch has heard it already, or was
+-- put back by the operator.
+create or replace function settle_rows(
+    p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_created bigint[],
+    p_outcomes text[])
+returns table (message_id bigint, epoch integer, outcome text)
+language sql stable as $$
+    select m.message_id, u.epoch, u.outcome
+    from unnest(p_ids, p_epochs, p_created, p_outcomes) as u (message_id, epoch, created, outcome)
+    cross join lateral (select * from handbell.message x -- OFFSET 0: see look_at
+        where x.tenant_id = p_tenant and x.message_id = u.message_id offset 0) m
+    where handbell.made_unix(m.created_at) = u.created and m.epoch <= u.epoch
+      and (u.outcome = 'sent' or m.owner = p_owner
+           or m.owner is null and m.epoch < u.epoch and u.outcome <> 'deferred')
+$$;
+
+-- What a worker's journal says became of its attempts (outcomes as in record()), whoever the database
+-- believes to have them. Idempotent. Answers sent, failed, ready, uncertain, or stale: nothing was to be
+-- changed.
+create or replace function settle(
+    p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_created bigint[],
+    p_outcomes text[], p_codes integer[], p_enhanced text[], p_retry_after_s integer[])
+returns table (message_id bigint, state text)
+language plpgsql security definer set search_path = handbell, pg_temp
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
+set lock_timeout = '5s' as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_ids bigint[];
+    v_epochs integer[];
+begin
+    perform from message m where m.tenant_id = p_tenant and m.message_id = any (p_ids)
+        order by m.message_id for update;
+    select array_agg(r.message_id), array_agg(r.epoch) into v_ids, v_epochs
+        from settle_rows(p_tenant, p_owner, p_ids, p_epochs, p_created, p_outcomes) r;
+    -- As if it had this attempt still, so that record() takes its word.
+    update message m
+        set state = 'transmitting', owner = p_owner, epoch = u.epoch, is_sealed = true
+        from unnest(v_ids, v_epochs) as u (message_id, epoch)
+        where m.tenant_id = p_tenant and m.message_id = u.message_id;
+    return query
+    with told as (
+        select * from unnest(p_ids, p_epochs, p_created, p_outcomes, p_codes, p_enhanced,
+                             p_retry_after_s)
+            as u (message_id, epoch, created, outcome, code, enhanced, retry_after_s)
+    ), recorded as (
+        select r.* from (
+            select array_agg(t.message_id) as ids, array_agg(t.epoch) as epochs,
+                   array_agg(t.outcome) as outcomes, array_agg(t.code) as codes,
+                   array_agg(t.enhanced) as enhanced, array_agg(t.retry_after_s) as retry_after_s
+            from told t where t.message_id = any (v_ids)) a
+        cross join lateral record(p_tenant, p_owner, a.ids, a.epochs, a.outcomes, a.codes, a.enhanced,
+            array_fill(null::text, array[cardinality(a.ids)]), a.retry_after_s) r
+        where a.ids is not null
+    ), ended as (
+        update message_record r
+        set state = case t.outcome when 'sent' then 'sent' else 'failed' end, reason = null,
+            code = nullif(t.code, 0), enhanced = nullif(t.enhanced, ''),
+            expires_at = case when t.outcome <> 'sent' then r.expires_at end,
+            epoch = greatest(r.epoch, t.epoch)
+        from told t
+        where r.tenant_id = p_tenant and r.message_id = t.message_id
+          and made_unix(r.created_at) = t.created and r.epoch <= t.epoch
+          and (t.outcome = 'sent' and r.state <> 'sent'
+               or t.outcome = 'refused' and r.state = 'uncertain')
+          and not t.message_id = any (coalesce(v_ids, '{}'))
+        returning r.message_id, r.state
+    )
+    select t.message_id, coalesce(c.state, e.state, 'stale')
+    from told t
+    left join recorded c on c.message_id = t.message_id
+    left join ended e on e.message_id = t.message_id;
+end $$;
