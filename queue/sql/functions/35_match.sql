@@ -191,6 +191,7 @@ declare
     v_waiting bigint[];
     v_before bigint := nextval('handbell.message_block') - 1;
     v_courses bigint[] := array[p_course];
+    v_relays smallint[] := relay_wheel(p_tenant);
     k kind;
 begin
     select * into strict k from kind where kind = 'course_alert';
@@ -217,10 +218,10 @@ begin
     insert into match (tenant_id, course_id, person_id, message_id)
         select p_tenant, p_course, unnest(v_fresh),
                v_before + generate_series(1, cardinality(v_fresh));
-    insert into message (tenant_id, message_id, person_id, courses, due, expires_at, lane, is_sealed,
-                         kind)
+    insert into message (tenant_id, message_id, person_id, courses, due, expires_at, lane, relay,
+                         is_sealed, kind)
         select p_tenant, v_before + u.n, u.person_id, v_courses, u.due, u.due + k.expires_after,
-               k.lane, false, k.kind
+               k.lane, relay_of(v_relays, v_before + u.n), false, k.kind
         from (select unnest(v_fresh) as person_id, unnest(v_due) as due,
                      generate_series(1, cardinality(v_fresh)) as n) u;
     return v_joined + coalesce(cardinality(v_fresh), 0);
