@@ -32,8 +32,9 @@ language plpgsql security definer set search_path = handbell, pg_temp as $$
 begin
     update worker set kept = p_kept where owner = p_owner and kept < p_kept;
     insert into kept_change as k (owner, tenant_id, number)
-        select p_owner, u.tenant_id, u.number from unnest(p_tenants, p_numbers) as u (tenant_id, number)
-        order by u.tenant_id
+        select p_owner, u.tenant_id, max(u.number)
+        from unnest(p_tenants, p_numbers) as u (tenant_id, number)
+        group by u.tenant_id order by u.tenant_id
         on conflict (owner, tenant_id) do update set number = excluded.number
             where k.number < excluded.number;
     return query select * from keep_place();

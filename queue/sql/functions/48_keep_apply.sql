@@ -40,7 +40,11 @@ begin
     select jsonb_agg(jsonb_build_object('kind', f[3], 'recipient', f[4], 'booking', f[5],
                'message_id', f[6]::bigint, 'created_us', f[7]::bigint, 'told_us', f[8]::bigint,
                'outcome', f[9], 'courses', f[10])) into v_mails
-        from (select string_to_array(l, '|') as f from unnest(p_lines) l where l like 'sent|%') w;
+        from (select string_to_array(l, '|') as f from unnest(p_lines) l where l like 'sent|%') w
+        where not exists ( -- the backup has it
+            select from message_record r
+            where r.tenant_id = p_tenant and r.message_id = f[6]::bigint
+              and unix_us(r.created_at) = f[7]::bigint and r.state in ('sent', 'uncertain'));
     if v_mails is null then
         return;
     end if;
@@ -62,7 +66,7 @@ begin
             set told_at = excluded.told_at, expires_at = excluded.expires_at
             where t.told_at < excluded.told_at;
     perform keep_settle(p_tenant, v_mails);
-    perform keep_pass_numbers((select max(m.message_id) from keep_mails(v_mails) m));
+    perform keep_pass_numbers(array(select m.message_id from keep_mails(v_mails) m));
 end $$;
 
 create or replace function keep_mails(p_mails jsonb)
@@ -97,26 +101,23 @@ $$;
 
 -- No number is given out a second time: Message-IDs are made of them. What the portal states before this
 -- runs may have got some; it is told apart by when it was made.
-create or replace function keep_pass_numbers(p_highest bigint) returns void
+create or replace function keep_pass_numbers(p_numbers bigint[]) returns void
 language plpgsql as $$
 declare
-    v_first bigint;
+    v_first bigint; -- of the blocks that a fan-out takes; below it are the single ones
     v_step bigint;
-    v_last bigint;
+    v_single bigint;
     v_block bigint;
 begin
     select s.start_value, s.increment_by into v_first, v_step from pg_sequences s
         where s.schemaname = 'handbell' and s.sequencename = 'message_block';
-    if p_highest < v_first then
-        select last_value into v_last from message_message_id_seq;
-        if v_last <= p_highest then
-            perform setval('handbell.message_message_id_seq', p_highest);
-        end if;
-        return;
+    select max(n) filter (where n < v_first),
+           v_first + (max(n) filter (where n >= v_first) - v_first) / v_step * v_step
+        into v_single, v_block from unnest(p_numbers) n;
+    if v_single >= (select last_value from message_message_id_seq) then
+        perform setval('handbell.message_message_id_seq', v_single);
     end if;
-    v_block := v_first + (p_highest - v_first) / v_step * v_step;
-    select last_value into v_last from message_block;
-    if v_last <= v_block then
+    if v_block >= (select last_value from message_block) then
         perform setval('handbell.message_block', v_block);
     end if;
 end $$;
