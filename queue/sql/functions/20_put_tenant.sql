@@ -29,6 +29,9 @@ begin
     v_new := jsonb_populate_record(v_old, v_facts);
     v_new.as_of := v_as_of;
     perform check_tenant_can_mail('put_tenant', v_new);
+    if v_facts ? 'relay' then
+        perform check_tenant_relay('put_tenant', v_new);
+    end if;
     v_changed := changed_columns(to_jsonb(v_old), to_jsonb(v_new));
     if v_changed <> '{}' or v_is_new or v_facts ? 'as_of' then
         perform write_tenant(v_new);
@@ -71,7 +74,7 @@ language sql as $$
         postal_address = t.postal_address, base_url = t.base_url, bounce_domain = t.bounce_domain,
         language = t.language, time_zone = t.time_zone, basis = t.basis, settle = t.settle,
         send_window = t.send_window, holidays = t.holidays, rules = t.rules, brand = t.brand,
-        retention = t.retention, as_of = t.as_of
+        retention = t.retention, relay = t.relay, as_of = t.as_of
         where tenant_id = t.tenant_id
 $$;
 
@@ -86,6 +89,15 @@ begin
     if t.is_live and v_missing is not null then
         perform refuse('HB001', p_function, t.slug, v_missing,
                        'a tenant that is live cannot do without it');
+    end if;
+end $$;
+
+-- All its mail would wait for a relay whose name is misspelt.
+create or replace function check_tenant_relay(p_function text, t tenant) returns void
+language plpgsql stable security definer set search_path = handbell, pg_temp as $$
+begin
+    if t.relay is not null and not exists (select from relay r where r.name = t.relay) then
+        perform refuse('HB001', p_function, t.slug, 'relay', 'no worker has told of a relay of this name');
     end if;
 end $$;
 

@@ -49,9 +49,9 @@ static void as_much_is_held_as_it_takes_in_ten_seconds(void **state)
     for (int i = 0; i < 100; i++)
         relay_take_outcome(&relay, &sent, 1000);
     assert_int_equal(relay_hold_limit(&relay, 400), 2000);
-    relay_tick(&relay);
+    relay_tick(&relay, 0, 0, 1000);
     assert_int_equal(relay_hold_limit(&relay, 400), 2000);
-    relay_tick(&relay);
+    relay_tick(&relay, 0, 0, 1000);
     assert_int_equal(relay_hold_limit(&relay, 400), 400);
 }
 

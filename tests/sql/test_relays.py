@@ -1,0 +1,286 @@
+"""Relays in the database: which one a message gets, how mail fails over and who counts the limits."""
+
+import collections
+import threading
+import uuid
+
+import pytest
+
+from tests.support.queue_calls import Queue, tenant_id_of
+from tests.support.refusals import refusal
+from tests.support.schema import WORKER
+
+ALERT_LANE = 5
+
+
+@pytest.fixture
+def tenant(demo, owner):
+    return tenant_id_of(owner)
+
+
+@pytest.fixture
+def say(connect):
+    """say(1, 2, ..., weight={2: 3}, down=[2], ...): a worker tells of its relays; answers with those
+    for which another has other settings."""
+    connection = connect(WORKER)
+
+    def tell(*numbers, owner=uuid.UUID(int=1), weight=None, down=(), digest="d", per_minute=0,
+             per_day=0, share=10, names=None):  # fmt: skip
+        count = len(numbers)
+        rows = connection.execute(
+            """select relays_say(%s, %s::smallint[], %s::text[], %s::int[], %s::int[], %s::int[],
+                                 %s::int[], %s::text[], %s::boolean[], %s::int[], %s::int[])""",
+            [owner, list(numbers), [(names or {}).get(n, f"relay{n}") for n in numbers],
+             [(weight or {}).get(n, 1) for n in numbers], [per_minute] * count, [per_day] * count,
+             [share] * count, [digest] * count, [n in down for n in numbers], [0] * count,
+             [1] * count],
+        ).fetchall()  # fmt: skip
+        return [row[0] for row in rows]
+
+    return tell
+
+
+@pytest.fixture
+def alerts(demo, connect, tenant):
+    """alerts(course, count): so many alerts, due at once."""
+    queue = Queue(connect(WORKER)).start()
+
+    def publish(course, count):
+        demo.put_many("person", [
+            {"ref": f"{course}r{n}", "email": f"{course}r{n}@example.org", "consent": True,
+             "alerts": True, "interests": [course]} for n in range(count)
+        ])  # fmt: skip
+        demo.put_course(course, categories=[course])
+        while queue.fan_out(tenant):
+            pass
+
+    for course in ("c", "d"):
+        demo.put_category(course)
+    return publish
+
+
+def by_relay(owner):
+    return dict(owner.execute("select relay, count(*) from message group by 1").fetchall())
+
+
+# ---- Which relay a message gets.
+
+
+def test_without_any_relay_known_mail_goes_through_the_first(alerts, owner):
+    alerts("c", 10)
+    assert by_relay(owner) == {1: 10}
+
+
+def test_mail_is_shared_out_by_weight(alerts, owner, say):
+    say(1, 2, 3, 4, weight={1: 3, 2: 1, 3: 0, 4: 1})
+    alerts("c", 500)
+    assert by_relay(owner) == {1: 300, 2: 100, 4: 100}
+
+
+def test_single_mails_are_shared_out_too(demo, owner, say):
+    say(1, 2)
+    demo.put_course("c")
+    for number in range(40):
+        demo.put_person(f"p{number}")
+        demo.put_booking(f"b{number}", "c", f"p{number}", status="confirmed")
+    counts = by_relay(owner)
+    assert sum(counts.values()) == 40
+    assert min(counts[1], counts[2]) >= 15
+
+
+def test_a_relay_that_is_down_gets_no_new_mail_but_comes_back(alerts, owner, say):
+    say(1, 2, down=[2])
+    alerts("c", 20)
+    assert by_relay(owner) == {1: 20}
+    say(1, 2)
+    alerts("d", 20)
+    counts = by_relay(owner)
+    assert counts[1] + counts[2] == 40 and counts[2] == 10
+
+
+def test_one_worker_that_reaches_it_is_enough(alerts, owner, say):
+    say(1, 2, down=[2])
+    say(1, 2, owner=uuid.UUID(int=2))
+    alerts("c", 20)
+    assert by_relay(owner) == {1: 10, 2: 10}
+
+
+def test_with_all_relays_down_mail_waits_for_those_that_may_come_back(alerts, owner, say):
+    say(1, 2, 3)
+    say(1, 2, down=[1, 2])
+    alerts("c", 20)
+    assert by_relay(owner) == {1: 10, 2: 10}
+
+
+# ---- A tenant's own relay.
+
+
+def test_a_tenants_own_relay_takes_all_its_mail(alerts, demo, owner, say):
+    say(1, 2, weight={2: 0})
+    demo.put_tenant(relay="relay2")
+    alerts("c", 10)
+    assert by_relay(owner) == {2: 10}
+
+
+def test_it_waits_for_its_own_relay(alerts, demo, owner, say, tenant):
+    say(1, 2)
+    demo.put_tenant(relay="relay2")
+    say(1, 2, down=[2])
+    alerts("c", 10)
+    assert by_relay(owner) == {2: 10}
+    assert owner.execute("select * from misplaced(10)").fetchall() == []
+
+
+def test_a_relay_that_nobody_has_told_of_is_refused(demo, say, owner):
+    say(1, 2)
+    state, text = refusal(demo, "put_tenant", {"relay": "relay7"})
+    assert state == "HB001"
+    assert 'key "relay": no worker has told of a relay of this name' in text
+    demo.put_tenant(relay="relay2")
+    demo.put_tenant(relay=None)
+    assert owner.execute("select relay from tenant").fetchall() == [(None,)]
+
+
+def test_mail_follows_when_the_tenant_changes_its_relay(alerts, demo, owner, say, tenant):
+    say(1, 2, weight={2: 0})
+    alerts("c", 10)
+    demo.put_tenant(relay="relay2")
+    assert owner.execute("select * from misplaced(10)").fetchall() == [(tenant, 1)]
+    owner.execute("select move_messages(%s, 1::smallint, 100)", [tenant])
+    assert by_relay(owner) == {2: 10}
+
+
+# ---- Fail-over.
+
+
+def test_what_is_due_moves_in_chunks_and_steps_over_what_is_held(
+    alerts, owner, say, tenant, connect
+):
+    say(1, 2)
+    alerts("c", 100)
+    say(1, 2, down=[2])
+    assert owner.execute("select * from misplaced(10)").fetchall() == [(tenant, 2)]
+    other = connect(autocommit=False)
+    held = other.execute("select message_id from message where relay = 2 limit 5 for update").fetchall()
+    moves = [
+        owner.execute("select move_messages(%s, 2::smallint, 20)", [tenant]).fetchone()[0]
+        for _ in range(3)
+    ]
+    assert moves == [True, True, False]
+    assert by_relay(owner) == {1: 95, 2: len(held)}
+    other.rollback()
+
+
+def test_what_is_due_later_waits_for_the_relay(alerts, owner, say, tenant):
+    say(1, 2)
+    alerts("c", 10)
+    owner.execute("update message set due = now() + interval '1 hour' where relay = 2")
+    say(1, 2, down=[2])
+    assert owner.execute("select * from misplaced(10)").fetchall() == []
+
+
+def test_what_a_worker_has_claimed_is_not_moved(alerts, owner, say, tenant, connect):
+    say(1, 2)
+    alerts("c", 10)
+    Queue(connect(WORKER)).start().claim(tenant, ALERT_LANE, relay=2)
+    say(1, 2, down=[2])
+    assert owner.execute("select * from misplaced(10)").fetchall() == []
+    owner.execute("select move_messages(%s, 2::smallint, 100)", [tenant])
+    assert by_relay(owner) == {1: 5, 2: 5}
+
+
+def test_a_relay_that_is_no_longer_there_leaves_no_mail_behind(alerts, owner, say, tenant):
+    say(1, 2)
+    alerts("c", 10)
+    say(1)
+    assert owner.execute("select state from relay where relay = 2").fetchall() == [("gone",)]
+    assert owner.execute("select * from misplaced(10)").fetchall() == [(tenant, 2)]
+    owner.execute("select move_messages(%s, 2::smallint, 100)", [tenant])
+    assert by_relay(owner) == {1: 10}
+
+
+def test_workers_with_other_settings_are_told(say):
+    assert say(1, 2, digest="a") == []
+    assert say(1, 2, owner=uuid.UUID(int=2), digest="a") == []
+    assert say(1, owner=uuid.UUID(int=2), digest="b") == [1]
+    assert say(1, 2, digest="a") == [1]
+
+
+# ---- Limits.
+
+
+def allow(connection, wanted, is_urgent=False, relay=1, per_minute=30, per_day=0, share=10):
+    return connection.execute(
+        "select granted, wait_ms from relay_allow(%s::smallint, %s, %s, '3 s', %s, %s, %s)",
+        [relay, wanted, is_urgent, per_minute, per_day, share],
+    ).fetchone()
+
+
+def age(owner, span, by):
+    owner.execute("update relay_use set at = at - %s::interval where span = %s", [by, span])
+
+
+def test_a_share_is_kept_for_what_is_urgent(say, owner):
+    say(1)
+    assert allow(owner, 100) == (27, 0)
+    granted, wait_ms = allow(owner, 1)
+    assert granted == 0 and 55_000 < wait_ms < 66_000
+    assert allow(owner, 100, is_urgent=True) == (3, 0)
+    assert allow(owner, 1, is_urgent=True)[0] == 0
+
+
+def test_what_urgent_mail_took_is_not_kept_twice(say, owner):
+    say(1)
+    assert allow(owner, 10, is_urgent=True)[0] == 10
+    assert allow(owner, 100)[0] == 20
+
+
+def test_a_limit_of_one_lets_one_go(say, owner):
+    say(1)
+    assert allow(owner, 5, per_minute=1)[0] == 1
+    assert allow(owner, 5, per_minute=1, is_urgent=True)[0] == 0
+
+
+def test_the_window_moves_on_with_the_clock(say, owner):
+    say(1)
+    assert allow(owner, 27)[0] == 27
+    age(owner, "minute", "60 s")
+    assert allow(owner, 27)[0] == 0, "a mail may begin three seconds after it was allowed"
+    age(owner, "minute", "6 s")
+    assert allow(owner, 27)[0] == 27
+
+
+def test_the_day_counts_beside_the_minute(say, owner):
+    say(1)
+    for _ in range(3):
+        allow(owner, 27, per_day=60)
+        age(owner, "minute", "70 s")
+    assert owner.execute("select sum(bulk) from relay_use where span = 'day'").fetchone() == (54,)
+    granted, wait_ms = allow(owner, 27, per_day=60)
+    assert granted == 0 and wait_ms > 80_000_000
+    assert allow(owner, 27, per_day=60, is_urgent=True)[0] == 6
+    age(owner, "day", "24 h 6 min")
+    age(owner, "minute", "70 s")
+    assert allow(owner, 27, per_day=60)[0] == 27
+
+
+def test_the_least_limit_that_a_living_worker_states_holds(say, owner):
+    say(1, per_minute=30)
+    say(1, owner=uuid.UUID(int=2), per_minute=10)
+    assert allow(owner, 100, per_minute=30)[0] == 9
+
+
+def test_many_workers_at_once_are_never_allowed_more(say, owner, connect):
+    say(1)
+    granted = collections.Counter()
+
+    def ask(connection, who):
+        for _ in range(20):
+            granted[who] += allow(connection, 7, per_minute=100)[0]
+
+    threads = [threading.Thread(target=ask, args=(connect(WORKER), n)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(granted.values()) == 90
