@@ -12,7 +12,9 @@ uint64_t clock_monotonic_us(void)
 
 uint64_t clock_monotonic_ms(void)
 {
-    return clock_monotonic_us() / 1000U;
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000U + (uint64_t)now.tv_nsec / 1000000U;
 }
 
 int64_t clock_unix_us(void)
