@@ -156,7 +156,7 @@ struct queue_outcome {
     int code;
     const char *enhanced;
     const char *words;
-    int64_t retry_after_s; /* of QUEUE_OUTCOME_DEFERRED */
+    int64_t retry_after_s; /* of DEFERRED, UNCERTAIN; of UNSENT where it must wait, else 0 */
 };
 
 enum queue_recorded_state {

@@ -62,6 +62,7 @@ struct message {
     struct journal_entry journal_entry;
     struct outcome outcome; /* from DONE on, unless `is_unsent` */
     bool is_unsent;         /* nothing was tried: given back as it was */
+    uint32_t wait_s;        /* of one that is given back: not to be tried before; 0: at once */
     void *flow;             /* whose callbacks the transaction calls */
 };
 

@@ -10,6 +10,7 @@
 #include "worker/flow/message_flow.h"
 
 #include "worker/base/clock.h"
+#include "worker/base/crypto.h"
 #include "worker/base/log.h"
 #include "worker/flow/message_steps.h"
 
@@ -195,6 +196,18 @@ static void flow_pause(struct message_flow *flow, uint64_t now_ms)
     loop_timer_start(flow->retry_timer, flow->relay.breaker.retry_at_ms - now_ms);
 }
 
+/* The log says that some domain is left alone, never which. */
+static void domain_count(struct message_flow *flow, const struct message *message, uint64_t now_ms)
+{
+    uint64_t chance = 0;
+    (void)crypto_random(&chance, sizeof chance);
+    if (domain_pauses_count(&flow->domains, message->address, &message->outcome, now_ms, chance))
+        LOG(LOG_LEVEL_INFO, "domain_paused", log_int("tenant", message->tenant_id),
+            log_int("message", message->message_id), log_int("code", message->outcome.code),
+            log_text("enhanced", message->outcome.enhanced),
+            log_int("domains", (int64_t)flow->domains.count));
+}
+
 static void on_sent(void *context, const struct outcome *outcome)
 {
     struct message *message = context;
@@ -211,8 +224,9 @@ static void on_sent(void *context, const struct outcome *outcome)
         log_text("outcome", outcome_kind_name(outcome->kind)),
         log_text("scope", outcome_scope_name(outcome->scope)),
         log_text("verb", outcome_verb_name(outcome->verb)), log_int("code", outcome->code));
-    outbox_put(&flow->outbox, message);
     uint64_t now_ms = clock_monotonic_ms();
+    domain_count(flow, message, now_ms);
+    outbox_put(&flow->outbox, message);
     if (!message->is_unsent && !flow->is_stopping &&
         relay_take_outcome(&flow->relay, &message->outcome, now_ms))
         flow_pause(flow, now_ms);

@@ -13,6 +13,7 @@
 #include "worker/flow/signing.h"
 #include "worker/flow/tally.h"
 #include "worker/io/loop.h"
+#include "worker/model/domain_pauses.h"
 
 enum {
     /* The most in one mark. */
@@ -44,6 +45,7 @@ struct message_flow {
     struct message_flow_parts parts;
     struct queue *mark_queue;
     struct relay relay;
+    struct domain_pauses domains; /* as this relay finds them */
     struct message_lists lists;
     struct list batches;
     struct outbox outbox;

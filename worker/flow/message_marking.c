@@ -1,6 +1,7 @@
 /* The first two steps of a message's life in a worker: it is claimed, waits for its turn, and the
  * database is asked whether it is still wanted. What follows is told in message_flow.c. */
 #include "worker/base/clock.h"
+#include "worker/base/crypto.h"
 #include "worker/base/log.h"
 #include "worker/flow/message_flow.h"
 #include "worker/flow/message_steps.h"
@@ -150,6 +151,22 @@ void message_steps_mark(struct message_flow *flow)
         loop_timer_start(flow->retry_timer, MESSAGE_FLOW_RETRY_MS);
 }
 
+/* Its domain is left alone just now: it comes back when that is over. What is urgent is tried all
+ * the same: one attempt is cheap, and the next word of the domain may be a better one. */
+static bool message_waits_for_domain(struct message_flow *flow, struct message *message)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t chance = 0;
+    if (message->lane == LANE_URGENT || flow->domains.count == 0)
+        return false;
+    (void)crypto_random(&chance, sizeof chance);
+    message->wait_s = domain_pauses_wait_s(&flow->domains, message->address, now_ms, chance);
+    if (message->wait_s > 0)
+        relay_limit_put_back(&flow->relay.limit, relay_limit_class_of(message->lane),
+                             message->allowed_until_ms, now_ms);
+    return message->wait_s > 0;
+}
+
 static void message_take_verdict(struct message_flow *flow, struct message *message,
                                  const struct queue_marked *marked)
 {
@@ -158,7 +175,8 @@ static void message_take_verdict(struct message_flow *flow, struct message *mess
         message->address = strdup(marked->address);
         message->marked_at_ms = clock_monotonic_ms();
         if (message->address == NULL ||
-            !message_keep_courses(message, marked->courses, marked->course_count))
+            !message_keep_courses(message, marked->courses, marked->course_count) ||
+            message_waits_for_domain(flow, message))
             message_steps_give_back(flow, message);
         else if (signing_is_due(flow->parts.signing, message))
             message_enter(message, MESSAGE_MARKED);

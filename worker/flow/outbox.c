@@ -70,7 +70,7 @@ static uint32_t retry_after_s(const struct message *message)
     uint64_t chance = 0;
     /* Without chance it waits for a moment only, which is no harm. */
     (void)crypto_random(&chance, sizeof chance);
-    return backoff_delay_s(message->outcome.scope, message->attempt, chance);
+    return backoff_after_s(&message->outcome, message->attempt, chance);
 }
 
 static struct queue_outcome outcome_of(const struct message *message)
@@ -91,6 +91,8 @@ static struct queue_outcome outcome_of(const struct message *message)
     };
     if (outcome.kind == QUEUE_OUTCOME_DEFERRED || outcome.kind == QUEUE_OUTCOME_UNCERTAIN)
         outcome.retry_after_s = retry_after_s(message);
+    else if (message->is_unsent)
+        outcome.retry_after_s = message->wait_s;
     return outcome;
 }
 

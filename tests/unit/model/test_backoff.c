@@ -47,80 +47,81 @@ static void a_deferred_mail_waits_at_least_a_second(void **state)
     assert_int_equal(backoff_delay_s(OUTCOME_SCOPE_NONE, 9, 0), 1);
 }
 
+static const struct wish_row {
+    struct outcome outcome;
+    uint32_t attempt;
+    uint32_t least_s;
+    uint32_t most_s;
+} wishes[] = {
+    {{.kind = OUTCOME_DEFERRED,
+      .scope = OUTCOME_SCOPE_RECIPIENT,
+      .verb = OUTCOME_VERB_RCPT,
+      .code = 450,
+      .enhanced = "4.7.1",
+      .text = "Greylisted, come back in 300 seconds"},
+     0,
+     300,
+     360},
+    {{.kind = OUTCOME_DEFERRED,
+      .scope = OUTCOME_SCOPE_RECIPIENT,
+      .verb = OUTCOME_VERB_RCPT,
+      .code = 451,
+      .enhanced = "4.7.1",
+      .text = "Try again later"},
+     0,
+     60,
+     120},
+    {{.kind = OUTCOME_DEFERRED,
+      .scope = OUTCOME_SCOPE_RECIPIENT,
+      .verb = OUTCOME_VERB_RCPT,
+      .code = 450,
+      .enhanced = "4.2.0",
+      .text = "Greylisted"},
+     1,
+     60,
+     180},
+    {{.kind = OUTCOME_DEFERRED,
+      .scope = OUTCOME_SCOPE_RECIPIENT,
+      .verb = OUTCOME_VERB_RCPT,
+      .code = 450,
+      .text = "wait 10 hours"},
+     9,
+     3600,
+     3600 + 960},
+    {{.kind = OUTCOME_DEFERRED,
+      .scope = OUTCOME_SCOPE_RECIPIENT,
+      .verb = OUTCOME_VERB_RCPT,
+      .code = 452,
+      .enhanced = "4.2.2",
+      .text = "mailbox full"},
+     0,
+     1,
+     60},
+    /* The relay's own words are no wish of the recipient's side. */
+    {{.kind = OUTCOME_DEFERRED,
+      .scope = OUTCOME_SCOPE_RELAY,
+      .verb = OUTCOME_VERB_MAIL,
+      .code = 421,
+      .text = "wait 300 seconds"},
+     0,
+     1,
+     5},
+    {{.kind = OUTCOME_UNCERTAIN,
+      .scope = OUTCOME_SCOPE_RELAY,
+      .verb = OUTCOME_VERB_BODY,
+      .text = "no reply in 300 seconds"},
+     0,
+     1,
+     5},
+};
+
 static void a_server_s_wish_and_greylisting_come_first(void **state)
 {
-    static const struct {
-        struct outcome outcome;
-        uint32_t attempt;
-        uint32_t least_s;
-        uint32_t most_s;
-    } rows[] = {
-        {{.kind = OUTCOME_DEFERRED,
-          .scope = OUTCOME_SCOPE_RECIPIENT,
-          .verb = OUTCOME_VERB_RCPT,
-          .code = 450,
-          .enhanced = "4.7.1",
-          .text = "Greylisted, come back in 300 seconds"},
-         0,
-         300,
-         360},
-        {{.kind = OUTCOME_DEFERRED,
-          .scope = OUTCOME_SCOPE_RECIPIENT,
-          .verb = OUTCOME_VERB_RCPT,
-          .code = 451,
-          .enhanced = "4.7.1",
-          .text = "Try again later"},
-         0,
-         60,
-         120},
-        {{.kind = OUTCOME_DEFERRED,
-          .scope = OUTCOME_SCOPE_RECIPIENT,
-          .verb = OUTCOME_VERB_RCPT,
-          .code = 450,
-          .enhanced = "4.2.0",
-          .text = "Greylisted"},
-         1,
-         60,
-         180},
-        {{.kind = OUTCOME_DEFERRED,
-          .scope = OUTCOME_SCOPE_RECIPIENT,
-          .verb = OUTCOME_VERB_RCPT,
-          .code = 450,
-          .text = "wait 10 hours"},
-         9,
-         3600,
-         3600 + 960},
-        {{.kind = OUTCOME_DEFERRED,
-          .scope = OUTCOME_SCOPE_RECIPIENT,
-          .verb = OUTCOME_VERB_RCPT,
-          .code = 452,
-          .enhanced = "4.2.2",
-          .text = "mailbox full"},
-         0,
-         1,
-         60},
-        /* The relay's own words are no wish of the recipient's side. */
-        {{.kind = OUTCOME_DEFERRED,
-          .scope = OUTCOME_SCOPE_RELAY,
-          .verb = OUTCOME_VERB_MAIL,
-          .code = 421,
-          .text = "wait 300 seconds"},
-         0,
-         1,
-         5},
-        {{.kind = OUTCOME_UNCERTAIN,
-          .scope = OUTCOME_SCOPE_RELAY,
-          .verb = OUTCOME_VERB_BODY,
-          .text = "no reply in 300 seconds"},
-         0,
-         1,
-         5},
-    };
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++)
         for (uint64_t chance = 0; chance < 4000; chance++) {
-            uint32_t wait_s = backoff_after_s(&rows[i].outcome, rows[i].attempt, chance);
-            assert_in_range(wait_s, rows[i].least_s, rows[i].most_s);
+            uint32_t wait_s = backoff_after_s(&wishes[i].outcome, wishes[i].attempt, chance);
+            assert_in_range(wait_s, wishes[i].least_s, wishes[i].most_s);
         }
 }
 
