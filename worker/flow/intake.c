@@ -45,9 +45,10 @@ void intake_set_options(struct intake *intake, const struct intake_options *opti
     intake->options = *options;
 }
 
-void intake_open(struct intake *intake, struct queue *queue)
+void intake_open(struct intake *intake, struct queue *queue, struct queue *bulk_queue)
 {
     intake->queue = queue;
+    intake->bulk_queue = bulk_queue;
     intake->is_open = true;
     intake->is_polling = false;
     intake_poll(intake);
@@ -258,7 +259,8 @@ static bool intake_claim_row(struct intake *intake, const struct intake_row *row
                                    .lane = row->lane,
                                    .relay = row->relay,
                                    .limit = limit};
-    if (!queue_claim(intake->queue, row->tenant_id, row->lane, row->relay, (int)limit, row->from,
+    struct queue *queue = row->lane == LANE_URGENT ? intake->queue : intake->bulk_queue;
+    if (!queue_claim(queue, row->tenant_id, row->lane, row->relay, (int)limit, row->from,
                      on_claimed, claim)) {
         free(claim);
         return false;

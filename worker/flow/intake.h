@@ -35,7 +35,8 @@ struct intake_options {
 
 struct intake {
     struct loop *loop;
-    struct queue *queue;
+    struct queue *queue;      /* polls, and claims what is urgent */
+    struct queue *bulk_queue; /* claims all else, which takes longer */
     struct relays *relays;
     struct intake_options options;
     struct loop_timer *timer;
@@ -68,7 +69,7 @@ void intake_free(struct intake *intake);
 void intake_set_options(struct intake *intake, const struct intake_options *options);
 
 /* Begins to poll and claim; ends it. */
-void intake_open(struct intake *intake, struct queue *queue);
+void intake_open(struct intake *intake, struct queue *queue, struct queue *bulk_queue);
 void intake_close(struct intake *intake);
 
 /* Work may be due: poll soon. */

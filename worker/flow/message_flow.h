@@ -43,6 +43,7 @@ struct message_flow_parts {
  * finished. Without a client in `relay` the relay is not there, and nothing is taken for it. */
 struct message_flow {
     struct message_flow_parts parts;
+    struct queue *urgent_queue; /* to mark what is urgent, behind no other mark */
     struct queue *mark_queue;
     struct relay relay;
     struct domain_pauses domains; /* as this relay finds them */
@@ -71,8 +72,8 @@ void message_flow_set_relay(struct message_flow *flow, int number, struct smtp_c
                             uint32_t connections, const struct relay_options *options);
 /* The database is there and this worker is registered; or it is away: marking stops, outcomes
  * wait, and what was claimed and not begun is forgotten, for it is claimed anew. */
-void message_flow_open(struct message_flow *flow, struct queue *mark_queue,
-                       struct queue *record_queue);
+void message_flow_open(struct message_flow *flow, struct queue *urgent_queue,
+                       struct queue *mark_queue, struct queue *record_queue);
 void message_flow_close(struct message_flow *flow);
 /* To be called every RELAY_TICK_MS. */
 void message_flow_tick(struct message_flow *flow);

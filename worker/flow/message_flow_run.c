@@ -64,9 +64,10 @@ void message_flow_tick(struct message_flow *flow)
     message_flow_advance(flow);
 }
 
-void message_flow_open(struct message_flow *flow, struct queue *mark_queue,
-                       struct queue *record_queue)
+void message_flow_open(struct message_flow *flow, struct queue *urgent_queue,
+                       struct queue *mark_queue, struct queue *record_queue)
 {
+    flow->urgent_queue = urgent_queue;
     flow->mark_queue = mark_queue;
     flow->is_serving = true;
     message_flow_renew_lease(flow);

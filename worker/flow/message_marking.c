@@ -75,6 +75,12 @@ static void on_allowed(void *context, enum relay_limit_class which)
     message_flow_advance(flow);
 }
 
+/* What is urgent waits behind no other mark. */
+static struct queue *flow_mark_queue(const struct message_flow *flow, const struct message *message)
+{
+    return message->lane == LANE_URGENT ? flow->urgent_queue : flow->mark_queue;
+}
+
 /* How many of `wanted` the relay's limits let begin now; more are asked for. */
 static uint32_t flow_allowed(struct message_flow *flow, const struct message *first,
                              uint32_t wanted)
@@ -92,7 +98,7 @@ static uint32_t flow_allowed(struct message_flow *flow, const struct message *fi
                                             .per_minute = relay->options.per_minute,
                                             .per_day = relay->options.per_day,
                                             .urgent_share = relay->options.urgent_share};
-        relay_limit_ask(&relay->limit, which, flow->mark_queue, &limited,
+        relay_limit_ask(&relay->limit, which, flow_mark_queue(flow, first), &limited,
                         wanted < waiting ? wanted : waiting, now_ms, on_allowed, flow);
     }
     return left < wanted ? left : wanted;
@@ -129,7 +135,8 @@ static bool flow_mark_batch(struct message_flow *flow, const struct message *fir
         call->messages[call->count++] = message;
         message_enter(message, MESSAGE_MARKING);
     }
-    if (queue_mark(flow->mark_queue, tenant_id, ids, epochs, call->count, on_marked, call))
+    if (queue_mark(flow_mark_queue(flow, first), tenant_id, ids, epochs, call->count, on_marked,
+                   call))
         return true;
     for (size_t i = 0; i < call->count; i++)
         message_enter(call->messages[i], MESSAGE_CLAIMED);

@@ -61,13 +61,13 @@ static void relays_tell(struct relays *relays)
     relay_report_tell(&relays->report, told);
 }
 
-void relays_open(struct relays *relays, const char *owner, struct queue *claim_queue,
+void relays_open(struct relays *relays, const char *owner, struct queue *bell_queue,
                  struct queue *mark_queue, struct queue *record_queue)
 {
-    relay_report_open(&relays->report, claim_queue, owner);
+    relay_report_open(&relays->report, bell_queue, owner);
     relays_tell(relays);
     for (size_t i = 0; i < SMTP_RELAYS; i++)
-        message_flow_open(&relays->flows[i], mark_queue, record_queue);
+        message_flow_open(&relays->flows[i], bell_queue, mark_queue, record_queue);
 }
 
 void relays_close(struct relays *relays)

@@ -28,8 +28,9 @@ void relays_free(struct relays *relays);
 /* Takes over relays, keys and limits from new equipment. */
 void relays_use(struct relays *relays, const struct equipment *equipment);
 
-/* The database is there, and this worker is registered as `owner` on `claim_queue`. */
-void relays_open(struct relays *relays, const char *owner, struct queue *claim_queue,
+/* The database is there, and this worker is registered as `owner` on `bell_queue`, which has
+ * nothing slow to do: what is urgent is marked on it. */
+void relays_open(struct relays *relays, const char *owner, struct queue *bell_queue,
                  struct queue *mark_queue, struct queue *record_queue);
 /* As for one flow: see message_flow.h. */
 void relays_close(struct relays *relays);

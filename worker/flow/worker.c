@@ -1,6 +1,7 @@
-/* The worker as a whole. It has four connections to the database, so that nothing waits behind what
+/* The worker as a whole. It has five connections to the database, so that nothing waits behind what
  * is slower: a claim computes for milliseconds, a mark and a record wait for the disk (all three on
- * one connection halved the rate, measured), and fan-out may take seconds. */
+ * one connection halved the rate, measured), fan-out may take seconds, and what is urgent waits for
+ * none of these. */
 #include "worker/flow/worker.h"
 
 #include "worker/base/clock.h"
@@ -32,7 +33,8 @@ enum worker_phase {
 };
 
 enum worker_link_kind {
-    WORKER_LINK_CLAIM, /* polls and claims, hears of new work, and holds the worker's lock */
+    WORKER_LINK_BELL, /* hears of new work, polls, claims and marks what is urgent; has the lock */
+    WORKER_LINK_CLAIM,
     WORKER_LINK_MARK,
     WORKER_LINK_RECORD,
     WORKER_LINK_CHORES,
@@ -86,12 +88,13 @@ static void on_registered(void *context)
 {
     struct worker *worker = context;
 
-    relays_open(&worker->relays, worker->state.owner, worker->links[WORKER_LINK_CLAIM].queue,
+    relays_open(&worker->relays, worker->state.owner, worker->links[WORKER_LINK_BELL].queue,
                 worker->links[WORKER_LINK_MARK].queue, worker->links[WORKER_LINK_RECORD].queue);
     worker->away_logged_at_ms = 0;
     if (worker->phase == WORKER_STOPPING)
         return;
-    intake_open(&worker->intake, worker->links[WORKER_LINK_CLAIM].queue);
+    intake_open(&worker->intake, worker->links[WORKER_LINK_BELL].queue,
+                worker->links[WORKER_LINK_CLAIM].queue);
     LOG(LOG_LEVEL_INFO,
         worker->phase == WORKER_STARTING ? "worker_started" : "database_found_again",
         log_text("owner", worker->state.owner), log_text("version", HANDBELL_VERSION),
@@ -132,10 +135,10 @@ static void worker_take_link(struct worker *worker, const struct worker_link *li
             chores_open(&worker->chores, link->queue);
         return;
     }
-    for (int kind = WORKER_LINK_CLAIM; kind <= WORKER_LINK_RECORD; kind++)
+    for (int kind = WORKER_LINK_BELL; kind <= WORKER_LINK_RECORD; kind++)
         if (!worker->links[kind].is_up)
             return;
-    registration_begin(&worker->registration, worker->links[WORKER_LINK_CLAIM].queue);
+    registration_begin(&worker->registration, worker->links[WORKER_LINK_BELL].queue);
 }
 
 /* Ends what has not begun and registers anew, which gives back all that is claimed for this worker.
@@ -143,7 +146,7 @@ static void worker_take_link(struct worker *worker, const struct worker_link *li
 static void on_claims_lost(void *context)
 {
     struct worker *worker = context;
-    struct queue *queue = worker->links[WORKER_LINK_CLAIM].queue;
+    struct queue *queue = worker->links[WORKER_LINK_BELL].queue;
 
     if (worker->phase != WORKER_RUNNING || registration_is_under_way(&worker->registration) ||
         !queue_is_up(queue))
@@ -157,7 +160,7 @@ static void on_claims_lost(void *context)
 static void worker_lose_link(struct worker *worker, const struct worker_link *link,
                              const char *reason)
 {
-    static const char *const names[] = {"claim", "mark", "record", "chores"};
+    static const char *const names[] = {"bell", "claim", "mark", "record", "chores"};
 
     uint64_t now_ms = clock_monotonic_ms();
 
@@ -380,8 +383,8 @@ static bool worker_make_parts(struct worker *worker, struct error *error)
 
 static bool worker_connect(struct worker *worker, struct error *error)
 {
-    static const char *const names[] = {"handbell worker", "handbell mark", "handbell record",
-                                        "handbell chores"};
+    static const char *const names[] = {"handbell worker", "handbell claim", "handbell mark",
+                                        "handbell record", "handbell chores"};
 
     for (int kind = 0; kind < WORKER_LINKS; kind++) {
         struct worker_link *link = &worker->links[kind];
@@ -389,7 +392,7 @@ static bool worker_connect(struct worker *worker, struct error *error)
             .config = worker->equipment->config,
             .application_name = names[kind],
             .owner = worker->state.owner,
-            .is_listening = kind == WORKER_LINK_CLAIM,
+            .is_listening = kind == WORKER_LINK_BELL,
             .on_state = on_link_state,
             .on_due = on_work_due,
             .context = link,
