@@ -139,6 +139,39 @@ static void all_that_is_marked_and_not_sent_is_counted_ahead(void **state)
     assert_true(list_is_empty(&lists.sending) && list_is_empty(&lists.recording));
 }
 
+/* Whom it is the turn of, and then the turn after that. */
+static int64_t take_turn(struct message_lists *lists, int64_t turns[LANE_COUNT + 1])
+{
+    struct message *message = message_lists_turn(lists->claimed, turns);
+    int64_t tenant_id = message->tenant_id;
+    turns[message->lane] = tenant_id;
+    message_enter(message, MESSAGE_ENDED);
+    message_free(message);
+    return tenant_id;
+}
+
+static void tenants_take_turns_in_a_lane_and_an_urgent_lane_comes_first(void **state)
+{
+    (void)state;
+    static const int64_t claimed[] = {7, 7, 7, 9, 9, 3};
+    static const int64_t expected[] = {3, 7, 9, 7, 9, 7, 3};
+    struct message_lists lists = {0};
+    int64_t turns[LANE_COUNT + 1] = {0};
+    struct batch *batches[6];
+    assert_null(message_lists_turn(lists.claimed, turns));
+    for (int i = 0; i < 6; i++) {
+        batches[i] = make_batch();
+        batches[i]->tenant_id = claimed[i];
+        message_enter(make_message(&lists, batches[i], LANE_URGENT, i + 1, "{}"), MESSAGE_CLAIMED);
+    }
+    struct batch *alerts = make_batch();
+    alerts->tenant_id = 3;
+    message_enter(make_message(&lists, alerts, LANE_ALERT, 99, "{}"), MESSAGE_CLAIMED);
+    for (int i = 0; i < 7; i++)
+        assert_int_equal(take_turn(&lists, turns), expected[i]);
+    assert_int_equal(lists.held, 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -147,6 +180,7 @@ int main(void)
         cmocka_unit_test(only_what_lies_in_the_mail_ends_it_for_good),
         cmocka_unit_test(all_that_is_marked_and_not_sent_is_counted_ahead),
         cmocka_unit_test(an_attempt_is_read_from_the_claim_and_kept_in_bounds),
+        cmocka_unit_test(tenants_take_turns_in_a_lane_and_an_urgent_lane_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,12 +55,71 @@ static void as_much_is_held_as_it_takes_in_ten_seconds(void **state)
     assert_int_equal(relay_hold_limit(&relay, 400), 400);
 }
 
+static const struct outcome storm = {
+    .kind = OUTCOME_DEFERRED, .scope = OUTCOME_SCOPE_RELAY, .verb = OUTCOME_VERB_MAIL, .code = 421};
+
+static void sessions_are_cut_by_421_and_not_by_a_connection_that_fails(void **state)
+{
+    (void)state;
+    struct relay relay = {.connections = 20};
+    window_init(&relay.window, 20, 1000);
+    for (int i = 0; i < 20; i++)
+        relay_take_outcome(&relay, &sent, 1000);
+    assert_int_equal(relay.window.size, 20);
+    relay_take_outcome(&relay, &away, 2000);
+    assert_int_equal(relay.window.size, 20);
+    relay_take_outcome(&relay, &storm, 2000);
+    relay_take_outcome(&relay, &storm, 2001);
+    assert_int_equal(relay.window.size, 10);
+}
+
+static void it_is_down_when_the_pause_lasts_until_it_lets_us_in(void **state)
+{
+    (void)state;
+    struct relay relay = {.connections = 20, .silent_since_ms = 1000};
+    for (int i = 0; i < 3; i++)
+        relay_take_outcome(&relay, &away, 1000);
+    assert_false(relay_is_down(&relay, 1000 + RELAY_DOWN_MS - 1));
+    assert_true(relay_is_down(&relay, 1000 + RELAY_DOWN_MS));
+    relay.has_let_us_in = true;
+    assert_false(relay_is_down(&relay, 1000 + RELAY_DOWN_MS));
+    relay_take_outcome(&relay, &away, relay.breaker.retry_at_ms + RELAY_DOWN_MS);
+    assert_true(relay_is_down(&relay, 1000 + 10 * RELAY_DOWN_MS));
+    relay_take_outcome(&relay, &sent, 90000);
+    assert_false(relay_is_down(&relay, 90001));
+}
+
+static void the_rate_is_that_of_the_last_minute(void **state)
+{
+    (void)state;
+    struct relay relay = {.connections = 20};
+    for (int i = 0; i < 30; i++)
+        relay_take_outcome(&relay, &sent, 1000);
+    for (int i = 0; i < RELAY_MINUTE_TICKS; i++) {
+        relay_tick(&relay, 0, 0, 1000);
+        assert_int_equal(relay_rate(&relay), 30);
+    }
+    relay_tick(&relay, 0, 0, 1000);
+    assert_int_equal(relay_rate(&relay), 0);
+}
+
+static void a_minutes_limit_bounds_what_is_held(void **state)
+{
+    (void)state;
+    struct relay relay = {.connections = 3, .options = {.per_minute = 30}};
+    assert_int_equal(relay_hold_limit(&relay, 400), 30);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_failures_in_a_row_pause_it_and_one_reply_ends_the_pause),
         cmocka_unit_test(a_mail_that_the_relay_never_saw_says_nothing_of_it),
         cmocka_unit_test(as_much_is_held_as_it_takes_in_ten_seconds),
+        cmocka_unit_test(sessions_are_cut_by_421_and_not_by_a_connection_that_fails),
+        cmocka_unit_test(it_is_down_when_the_pause_lasts_until_it_lets_us_in),
+        cmocka_unit_test(the_rate_is_that_of_the_last_minute),
+        cmocka_unit_test(a_minutes_limit_bounds_what_is_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
