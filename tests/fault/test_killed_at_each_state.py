@@ -5,6 +5,7 @@ An alert and a cancellation are at that place together. Whoever comes back says 
 journal; of whoever stays away the others take over, and know nothing.
 """
 
+import base64
 import contextlib
 import pathlib
 import signal
@@ -160,6 +161,12 @@ def test_killed_after_the_commit_nothing_more_happens(handbell, ledger, demo, ow
     assert found(owner, ledger) == {"done": ONCE}
 
 
+def large_logo():
+    """It makes each mail longer than the 64 KB that a worker hands to its kernel at a time."""
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(44980)
+    return {"type": "image/png", "base64": base64.b64encode(picture).decode(), "alt": "Westmarch"}
+
+
 @pytest.mark.skipif(netns.why_not() is not None, reason=str(netns.why_not()))
 def test_killed_within_the_body_and_back(handbell, demo, owner):
     """Its host has buffers of a page, so that most of the mail is still with the worker."""
@@ -172,13 +179,14 @@ def test_killed_within_the_body_and_back(handbell, demo, owner):
     try:
         ledger.set_rules(Rule("gate", "body", "hold", bytes=1))
         group = WorkerGroup(handbell, ledger, settings=SETTINGS, hosts=hosts)
-        demo.put_course("off", summary="Snow and ice. " * 200)
+        demo.put_tenant(brand={"logo": large_logo()}, postal_address="High Street\n" * 40)
         state_mails(demo, ["body"])
         victims = {one["client"] for one in ledger.wait_for_held(2)}
         kill_and_let_go(group, ledger, victims)
         for name in victims:
             group.start(name)
         wait_for_end(owner)
+        assert min(mail.size for mail in ledger.mails().values()) > 65536
         assert found(owner, ledger) == {"body": ONCE}
         assert [mail.unfinished for mail in ledger.mails().values()] == [1, 1]
     finally:

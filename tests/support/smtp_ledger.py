@@ -63,7 +63,9 @@ class Mail:
     unfinished: int  # its data did not come to the end
     unread: list  # of copies whose reply nobody is known to have read: seconds from reply to end
     clients: list  # who sent each copy
+    to: list  # whom each copy was for
     times: list  # when each was taken (time.time)
+    size: int  # bytes, where it came to its end
 
 
 class Ledger:
@@ -147,11 +149,7 @@ class Ledger:
 
     def copies(self):
         """Counter of recipients: how many mails were taken for each."""
-        taken = collections.Counter()
-        for mail in self.mails().values():
-            for recipient in mail.recipients:
-                taken[recipient] += mail.copies
-        return taken
+        return collections.Counter(to for mail in self.mails().values() for to in mail.to)
 
     def stop(self):
         process.stop(self.process, 5)

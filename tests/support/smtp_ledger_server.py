@@ -68,12 +68,14 @@ class Books:
         message_id = found[1].decode("ascii", "replace")
         return self.mails.setdefault(message_id, {
             "message_id": message_id, "recipients": [], "copies": 0, "refused": 0, "untaken": 0,
-            "unfinished": 0, "unread": [], "clients": [], "times": [],
+            "unfinished": 0, "unread": [], "clients": [], "to": [], "times": [],
+            "size": 0,
         })  # fmt: skip
 
-    def take(self, entry, client):
+    def take(self, entry, client, recipient):
         entry["copies"] += 1
         entry["clients"].append(client)
+        entry["to"].append(recipient)
         entry["times"].append(time.time())
         self.taken += 1
 
@@ -253,6 +255,7 @@ class Connection(asyncio.Protocol):
             return False
         mail = bytes(self.buffer[:end])
         del self.buffer[: end + len(TERMINATOR)]
+        self.books.entry(mail)["size"] = len(mail)
         self.end_mail(self.books.entry(mail), rule or self.books.find("reply", self))
         return True
 
@@ -276,7 +279,7 @@ class Connection(asyncio.Protocol):
             self.obey(rule, lambda: self.reply_to(entry, copy))
 
     def take(self, entry):
-        self.books.take(entry, self.client)
+        self.books.take(entry, self.client, self.recipient)
         copy = Copy(entry)
         self.unread.append(copy)
         return copy

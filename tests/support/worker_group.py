@@ -74,21 +74,23 @@ class Pace:
 
     def keep(self, share_done):
         """States the rounds that are due when this share of the troubles is over, and adapts."""
-        while self.rounds_done < min(self.load.rounds, self.load.rounds * share_done * 0.97 + 1):
-            self.load.do_round(self.rounds_done)
-            self.rounds_done += 1
+        self.state_rounds(self.load.rounds * share_done * 0.97 + 1)
         is_ahead = self.ledger.counts()["taken"] > share_done * self.load.total * 0.9
         wait_s = min(1.0, max(0.005, self.wait_s * (1.3 if is_ahead else 0.7)))
         if wait_s != self.wait_s:
             self.wait_s = wait_s
             self.ledger.set_rules(*mixed_mail.rules(wait_s))
 
+    def state_rounds(self, count):
+        """So many rounds, or all, have been stated."""
+        while self.rounds_done < min(self.load.rounds, count):
+            self.load.do_round(self.rounds_done)
+            self.rounds_done += 1
+
     def pause(self, most_s):
         time.sleep(self.chance.uniform(0.0, most_s))
 
     def end(self):
         """No more troubles: the rest goes at full speed."""
-        while self.rounds_done < self.load.rounds:
-            self.load.do_round(self.rounds_done)
-            self.rounds_done += 1
+        self.state_rounds(self.load.rounds)
         self.ledger.set_rules(*mixed_mail.rules())
