@@ -176,6 +176,23 @@ def test_what_is_stated_after_the_databases_clock_was_set_back_is_no_older_word(
             assert demo.call(f"put_{kind}", *refs, past) == "stale", kind
 
 
+def test_a_relays_limit_lasts_no_longer_for_a_clock_that_was_set_back(demo, owner, database_clock):
+    def allow(count):
+        return owner.execute(
+            "select granted, wait_ms from relay_allow(1::smallint, %s, false, '3 s', 30, 1000, 0)", [count]
+        ).fetchone()
+
+    owner.execute("""insert into relay (relay, name, weight, per_minute, per_day, urgent_share, state)
+                     values (1, 'one', 1, 30, 0, 0, 'up')""")  # fmt: skip
+    database_clock.jump(HOUR_S)
+    assert allow(30)[0] == 30 and allow(1)[0] == 0
+    database_clock.jump(-HOUR_S)
+    granted, wait_ms = allow(1)
+    assert granted == 0 and 30_000 < wait_ms < 70_000, "it counts as allowed just now"
+    database_clock.jump(70)
+    assert allow(31)[0] == 30
+
+
 # ---- The tenant's hour, on the days when it is another one by UTC.
 
 

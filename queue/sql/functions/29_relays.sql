@@ -190,6 +190,7 @@ begin
     -- Those who ask take turns.
     select * into r from relay where relay = p_relay for no key update;
     v_now := clock_timestamp();
+    perform relay_redate(p_relay, v_now);
     for s in
         select l.span, l.most, least(ceil(l.most * p_urgent_share / 100.0), l.most - 1) as reserve, u.*
         from (values ('minute', least(nullif(p_per_minute, 0), nullif(r.per_minute, 0))),
@@ -211,6 +212,23 @@ begin
     end if;
     return next;
 end $$;
+
+-- What was allowed at a time that is still to come, for the clock was set back since: it counts as allowed
+-- now. Left where it is it would count until then and a window longer.
+create or replace function relay_redate(p_relay smallint, p_now timestamptz) returns void
+language sql security definer set search_path = handbell, pg_temp as $$
+    with ahead as (
+        delete from relay_use u where u.relay = p_relay and u.at > p_now returning u.*
+    )
+    insert into relay_use as u (relay, span, at, urgent, bulk)
+    select p_relay, a.span, x.at, sum(a.urgent), sum(a.bulk)
+    from ahead a
+    join (values ('minute', date_trunc('second', p_now)),
+                 ('day', date_bin('5 min', p_now, timestamptz 'epoch'))) x (span, at) using (span)
+    group by a.span, x.at
+    on conflict (relay, span, at) do update
+        set urgent = u.urgent + excluded.urgent, bulk = u.bulk + excluded.bulk
+$$;
 
 create or replace function relay_count(
     p_relay smallint, p_now timestamptz, p_count integer, p_is_urgent boolean)
