@@ -14,12 +14,14 @@ static const struct pg_statement changes_statement = {
     "keep_changes", "select tenant_id, number, line from handbell.keep_changes($1, $2)", 2};
 static const struct pg_statement seen_statement = {
     "keep_seen",
-    "select $2::bigint, system_identifier, timeline, log_position"
+    "select $2::bigint, system_identifier, timeline, log_position, true"
     " from handbell.keep_seen($1, $2, $3, $4)",
     4};
 static const struct pg_statement kept_statement = {
     "keep_kept",
-    "select kept, system_identifier, timeline, log_position from handbell.keep_kept($1)", 1};
+    "select kept, system_identifier, timeline, log_position, is_open"
+    " from handbell.keep_kept($1)",
+    1};
 static const struct pg_statement apply_statement = {"keep_apply",
                                                     "select handbell.keep_apply($1, $2)", 2};
 static const struct pg_statement resolve_statement = {"keep_resolve",
@@ -82,6 +84,7 @@ static void answer_read(void *context, const struct pg_result *result)
             .system_identifier = (uint64_t)pg_result_integer(result, 0, 1),
             .timeline = (uint32_t)pg_result_integer(result, 0, 2),
             .position = (uint64_t)pg_result_integer(result, 0, 3),
+            .is_open = pg_result_is_true(result, 0, 4),
         };
     call->on_answer(call->context, result, &answer);
     free(call);

@@ -35,6 +35,7 @@ struct keep_answer {
     uint64_t system_identifier;
     uint32_t timeline;
     uint64_t position;
+    bool is_open; /* of keep_calls_kept: messages may be claimed already */
 };
 
 typedef void keep_on_answer(void *context, const struct pg_result *result,

@@ -1,6 +1,7 @@
 /* Loading what a worker works with. */
 #include "worker/flow/equipment.h"
 
+#include "queue/client/queue.h"
 #include "worker/base/log.h"
 
 #include <stdlib.h>
@@ -15,6 +16,14 @@ bool equipment_differs(const struct equipment *a, const struct equipment *b,
                    config_text(b->config, row->section, row->key)) != 0)
             return true;
     return false;
+}
+
+void equipment_warn_of_restart(const struct equipment *before, const struct equipment *now)
+{
+    if (equipment_differs(before, now, database_settings) ||
+        strcmp(before->options.state_dir, now->options.state_dir) != 0)
+        LOG(LOG_LEVEL_WARNING, "restart_needed",
+            log_text("for", "[database] and [worker] state_dir"));
 }
 
 static bool relay_make(struct loop *loop, struct equipment *equipment, unsigned relay,

@@ -30,13 +30,18 @@ static void apply_clear(struct keep_apply *apply)
     apply->is_under_way = false;
 }
 
+/* What cannot be read or taken is lost where an operator has opened the gate all the same; else it
+ * is what the gate is closed for. */
 static void apply_end(struct keep_apply *apply, const struct error *error)
 {
     if (error == NULL)
         LOG(LOG_LEVEL_INFO, "kept_applied", log_int("behind", (int64_t)apply->after),
             log_int("lines", (int64_t)apply->told), log_int("tenants", (int64_t)apply->slug_count));
     else
-        LOG(LOG_LEVEL_ERROR, "kept_not_applied", log_text("reason", error->text));
+        LOG(LOG_LEVEL_ERROR, "kept_not_applied", log_text("reason", error->text),
+            log_text("gate", apply->is_open ? "open: it is lost" : "closed: handbell check"));
+    if (error != NULL && error->exit_status == EX_DATAERR && apply->is_open)
+        error = NULL;
     apply_clear(apply);
     apply->on_done(apply->context, error);
 }
@@ -120,6 +125,13 @@ static bool apply_note_slug(struct keep_apply *apply, const char *slug)
     return true;
 }
 
+/* Bad data, or a refusal of our own functions': the same again tomorrow. */
+static bool is_final(const struct pg_result *result)
+{
+    return result->kind == PG_RESULT_REFUSED &&
+           (strncmp(result->sqlstate, "22", 2) == 0 || strncmp(result->sqlstate, "HB", 2) == 0);
+}
+
 static void on_told(void *context, const struct pg_result *result)
 {
     struct keep_apply *apply = context;
@@ -129,7 +141,8 @@ static void on_told(void *context, const struct pg_result *result)
     if (result->kind == PG_RESULT_ROWS)
         apply_next(apply);
     else
-        apply_fail(apply, EX_TEMPFAIL, "the database does not take what was kept", result->text);
+        apply_fail(apply, is_final(result) ? EX_DATAERR : EX_TEMPFAIL,
+                   "the database does not take what was kept", result->text);
 }
 
 /* Tells the first line that is left, and those of its tenant. False: none is left. */
@@ -231,6 +244,7 @@ bool keep_apply_begin(struct keep_apply *apply, struct queue *queue)
     apply->queue = queue;
     apply->resolved = 0;
     apply->told = 0;
+    apply->is_open = false;
     apply->is_under_way = true;
     apply->is_asking = keep_calls_kept(queue, apply->owner, on_kept, apply);
     apply->is_under_way = apply->is_asking;

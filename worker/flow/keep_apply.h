@@ -30,9 +30,11 @@ struct keep_apply {
     uint64_t after;
     bool is_under_way;
     bool is_asking;
+    bool is_open; /* the gate, when this began */
     /* Fires in a later turn of the loop, once for each keep_apply_begin that was not cancelled.
-     * `error` is NULL, or says what stands in the way: EX_DATAERR where the file cannot be read
-     * whole (it will not get better by itself), else EX_TEMPFAIL. */
+     * `error` is NULL, also where an operator has accepted that something is lost; or it says what
+     * stands in the way: EX_TEMPFAIL, or what will not get better by itself: EX_DATAERR (the file
+     * cannot be read whole, or the database does not take it), EX_CONFIG, EX_OSERR. */
     void (*on_done)(void *context, const struct error *error);
     void *context;
 };

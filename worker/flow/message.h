@@ -60,6 +60,7 @@ struct message {
     struct buf mail;           /* the bytes, once written, but for SIGNING; to the end of SENDING */
     struct smtp_transaction transaction;
     struct journal_entry journal_entry;
+    uint64_t kept; /* the number of its line in the file that outlives the database; 0: none */
     struct outcome outcome; /* from DONE on, unless `is_unsent` */
     bool is_unsent;         /* nothing was tried: given back as it was */
     uint32_t wait_s;        /* of one that is given back: not to be tried before; 0: at once */

@@ -12,6 +12,7 @@
 #include "worker/base/clock.h"
 #include "worker/base/crypto.h"
 #include "worker/base/log.h"
+#include "worker/flow/keep_mark.h"
 #include "worker/flow/message_steps.h"
 
 #include <stdio.h>
@@ -218,6 +219,7 @@ static void on_sent(void *context, const struct outcome *outcome)
     message->is_unsent = outcome->kind == OUTCOME_DEFERRED && outcome->scope == OUTCOME_SCOPE_NONE;
     journal_write_reply(flow->parts.journal, &message->journal_entry,
                         message->is_unsent ? NULL : &message->outcome);
+    message->kept = keep_mark_add(flow->parts.keep, message, clock_unix_us());
     buf_free(&message->mail);
     LOG(LOG_LEVEL_DEBUG, "message_sent", log_int("tenant", message->tenant_id),
         log_int("message", message->message_id),
@@ -240,6 +242,7 @@ void message_steps_take_recorded(void *context, struct message *message,
 {
     struct message_flow *flow = context;
     tally_count(flow->parts.tally, state, message->is_unsent);
+    keep_settle(flow->parts.keep, message->kept);
     message_steps_end(flow, message);
 }
 

@@ -6,6 +6,7 @@
 
 #include "queue/client/queue.h"
 #include "worker/flow/journal.h"
+#include "worker/flow/keep.h"
 #include "worker/flow/mail_writer.h"
 #include "worker/flow/message.h"
 #include "worker/flow/outbox.h"
@@ -32,6 +33,7 @@ enum {
 struct message_flow_parts {
     struct loop *loop;
     struct journal *journal; /* what goes on the wire is written there first */
+    struct keep *keep;       /* what went out is written there for good */
     struct mail_writer *writer;
     struct signing *signing;
     struct tally *tally;
@@ -46,6 +48,7 @@ struct message_flow {
     struct queue *urgent_queue; /* to mark what is urgent, behind no other mark */
     struct queue *mark_queue;
     struct relay relay;
+    struct log_pause mark_trouble;
     struct domain_pauses domains; /* as this relay finds them */
     struct message_lists lists;
     struct list batches;

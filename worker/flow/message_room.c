@@ -21,7 +21,7 @@ uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint
     uint32_t worth_holding = relay_hold_limit(&flow->relay, MESSAGE_FLOW_HOLD_LEAST);
 
     if (!flow->is_serving || flow->is_stopping || flow->relay.client == NULL ||
-        !journal_may_write(flow->parts.journal))
+        !journal_may_write(flow->parts.journal) || !keep_has_room(flow->parts.keep))
         return 0;
     if (lane > LANE_ACCOUNT && worth_holding < capacity)
         capacity = worth_holding;
@@ -48,7 +48,7 @@ uint32_t message_flow_mark_room(const struct message_flow *flow, const struct me
         limit = least(limit, signed_limit);
         room = least(room, room_below(signed_limit, unsigned_ahead));
     }
-    if (!journal_may_write(flow->parts.journal))
+    if (!journal_may_write(flow->parts.journal) || !keep_has_room(flow->parts.keep))
         return 0;
     /* Few large marks cost less than many small ones; but nothing urgent waits for that. */
     if (room < limit / 4 && !is_urgent && !breaker_is_open(&flow->relay.breaker))

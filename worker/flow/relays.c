@@ -12,11 +12,13 @@ static void on_signed(void *context, struct message *message, const struct error
 }
 
 bool relays_init(struct relays *relays, struct loop *loop, struct journal *journal,
-                 struct mail_writer *writer, void (*on_room)(void *context), void *context)
+                 struct keep *keep, struct mail_writer *writer, void (*on_room)(void *context),
+                 void *context)
 {
     const struct message_flow_parts parts = {
         .loop = loop,
         .journal = journal,
+        .keep = keep,
         .writer = writer,
         .signing = &relays->signing,
         .tally = &relays->tally,

@@ -18,10 +18,11 @@ struct relays {
     struct message_flow flows[SMTP_RELAYS];
 };
 
-/* `journal` and `writer` are borrowed. `on_room` as in struct message_flow_parts. False without
- * memory. */
+/* `journal`, `keep` and `writer` are borrowed. `on_room` as in struct message_flow_parts. False
+ * without memory. */
 bool relays_init(struct relays *relays, struct loop *loop, struct journal *journal,
-                 struct mail_writer *writer, void (*on_room)(void *context), void *context);
+                 struct keep *keep, struct mail_writer *writer, void (*on_room)(void *context),
+                 void *context);
 /* Drops what is in memory without a word; the clients and the queues must be gone. */
 void relays_free(struct relays *relays);
 

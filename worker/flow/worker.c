@@ -10,6 +10,7 @@
 #include "worker/flow/equipment.h"
 #include "worker/flow/intake.h"
 #include "worker/flow/journal.h"
+#include "worker/flow/keeping.h"
 #include "worker/flow/registration.h"
 #include "worker/flow/relays.h"
 #include "worker/flow/state_dir.h"
@@ -58,6 +59,7 @@ struct worker {
     struct loop_timer *stop_timer;
     struct state_dir state;
     struct journal *journal;
+    struct keeping keeping;
     struct equipment *equipment;
     struct equipment *retired; /* the one before, while its relay finishes what it has */
     struct loop_defer retire;
@@ -91,6 +93,7 @@ static void on_registered(void *context)
     relays_open(&worker->relays, worker->state.owner, worker->links[WORKER_LINK_BELL].queue,
                 worker->links[WORKER_LINK_MARK].queue, worker->links[WORKER_LINK_RECORD].queue);
     worker->away_logged_at_ms = 0;
+    keeping_serve(&worker->keeping);
     if (worker->phase == WORKER_STOPPING)
         return;
     intake_open(&worker->intake, worker->links[WORKER_LINK_BELL].queue,
@@ -121,13 +124,6 @@ static void on_registration_failed(void *context, const struct error *error)
     worker_fail(context, error);
 }
 
-static void database_unfit(struct worker *worker, const char *reason)
-{
-    struct error error;
-    error_set(&error, EX_CONFIG, "[database] url: %s", reason);
-    worker_fail(worker, &error);
-}
-
 static void worker_take_link(struct worker *worker, const struct worker_link *link)
 {
     if (link->kind == WORKER_LINK_CHORES) {
@@ -154,6 +150,7 @@ static void on_claims_lost(void *context)
     LOG(LOG_LEVEL_ERROR, "claims_lost", log_int("in_memory", relays_held(&worker->relays)));
     intake_close(&worker->intake);
     relays_close(&worker->relays);
+    keeping_pause(&worker->keeping);
     registration_begin_later(&worker->registration, queue);
 }
 
@@ -161,7 +158,6 @@ static void worker_lose_link(struct worker *worker, const struct worker_link *li
                              const char *reason)
 {
     static const char *const names[] = {"bell", "claim", "mark", "record", "chores"};
-
     uint64_t now_ms = clock_monotonic_ms();
 
     if (worker->away_logged_at_ms == 0 ||
@@ -177,11 +173,13 @@ static void worker_lose_link(struct worker *worker, const struct worker_link *li
     registration_cancel(&worker->registration);
     intake_close(&worker->intake);
     relays_close(&worker->relays);
+    keeping_pause(&worker->keeping);
 }
 
 static void on_link_state(void *context, enum pg_state state, const char *reason)
 {
     struct worker_link *link = context;
+    struct error unfit;
 
     link->is_up = state == PG_STATE_UP;
     switch (state) {
@@ -192,7 +190,8 @@ static void on_link_state(void *context, enum pg_state state, const char *reason
         worker_lose_link(link->worker, link, reason);
         return;
     case PG_STATE_UNFIT:
-        database_unfit(link->worker, reason);
+        error_set(&unfit, EX_CONFIG, "[database] url: %s", reason);
+        worker_fail(link->worker, &unfit);
         return;
     }
 }
@@ -280,17 +279,8 @@ static void worker_use(struct worker *worker)
     worker->registration.grace_s = options->takeover_grace_s;
     intake_set_options(&worker->intake, &intake);
     journal_set_options(worker->journal, options->journal_sync, options->journal_bytes);
+    keep_set_days(worker->keeping.keep, options->keep_days);
     relays_use(&worker->relays, worker->equipment);
-}
-
-/* Not taken over while running: the database's address and the state directory. */
-static void warn_of_what_needs_a_restart(const struct equipment *before,
-                                         const struct equipment *now)
-{
-    if (equipment_differs(before, now, database_settings) ||
-        strcmp(before->options.state_dir, now->options.state_dir) != 0)
-        LOG(LOG_LEVEL_WARNING, "restart_needed",
-            log_text("for", "[database] and [worker] state_dir"));
 }
 
 static bool worker_reload(struct worker *worker, struct error *error)
@@ -303,7 +293,7 @@ static bool worker_reload(struct worker *worker, struct error *error)
         equipment_load(worker->loop, worker->config_path, worker->tables, before, error);
     if (now == NULL)
         return false;
-    warn_of_what_needs_a_restart(before, now);
+    equipment_warn_of_restart(before, now);
     worker->equipment = now;
     worker_use(worker);
     worker->retired = before;
@@ -371,13 +361,15 @@ static bool worker_make_parts(struct worker *worker, struct error *error)
     worker->tick_timer = loop_timer_new(loop, on_tick, worker);
     worker->stop_timer = loop_timer_new(loop, on_stop_time, worker);
     if (worker->tick_timer == NULL || worker->stop_timer == NULL ||
-        !relays_init(&worker->relays, loop, worker->journal, &worker->writer, on_room, worker) ||
+        !relays_init(&worker->relays, loop, worker->journal, worker->keeping.keep, &worker->writer,
+                     on_room, worker) ||
         !intake_init(&worker->intake, loop, &worker->relays, on_chore, on_claims_lost, worker) ||
         !registration_init(&worker->registration, loop, worker->state.owner, worker->journal,
                            on_registered, on_registration_failed, worker) ||
         !chores_init(&worker->chores, loop, on_due, worker))
         return error_set(error, EX_OSERR, "no memory");
     worker->registration.on_waiting = on_registration_waiting;
+    keeping_join(&worker->keeping, &worker->registration);
     return true;
 }
 
@@ -405,7 +397,7 @@ static bool worker_connect(struct worker *worker, struct error *error)
     return true;
 }
 
-static bool worker_open_journal(struct worker *worker, struct error *error)
+static bool worker_open_files(struct worker *worker, struct error *error)
 {
     const struct worker_options *options = &worker->equipment->options;
     const struct journal_options journal = {
@@ -416,7 +408,9 @@ static bool worker_open_journal(struct worker *worker, struct error *error)
         .is_new_owner = worker->state.is_new_owner,
     };
     worker->journal = journal_open(&journal, error);
-    return worker->journal != NULL;
+    return worker->journal != NULL &&
+           keeping_open(&worker->keeping, worker->loop, options->state_dir, worker->state.owner,
+                        options->keep_days, error);
 }
 
 /* The loop turns, or this would not be asked; and work is looked for. Without a database it is not,
@@ -437,7 +431,7 @@ static bool worker_start(struct worker *worker, struct error *error)
         equipment_load(worker->loop, worker->config_path, worker->tables, NULL, error);
     if (worker->equipment == NULL ||
         !state_dir_open(&worker->state, worker->equipment->options.state_dir, error) ||
-        !worker_open_journal(worker, error) || !worker_make_parts(worker, error))
+        !worker_open_files(worker, error) || !worker_make_parts(worker, error))
         return false;
     worker_use(worker);
     loop_timer_start(worker->tick_timer, RELAY_TICK_MS);
@@ -464,6 +458,7 @@ static void worker_free(struct worker *worker)
     equipment_free(worker->equipment);
     relays_free(&worker->relays);
     journal_close(worker->journal);
+    keeping_free(&worker->keeping);
     intake_free(&worker->intake);
     registration_free(&worker->registration);
     chores_free(&worker->chores);

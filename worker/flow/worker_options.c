@@ -40,6 +40,10 @@ const struct setting worker_settings[] = {
      "once more: so long ago the database may have been set back, by a fail-over, without mail "
      "going out twice.",
      false},
+    {"worker", "keep_days", SETTING_INTEGER, "days", 1, 3650, "35",
+     "How long state_dir/kept remembers what was sent and what people said, for a database that is "
+     "restored from a backup: longer than the oldest backup that would be restored.",
+     false},
     {"worker", "log_level", SETTING_TEXT, "", 1, 16, "info",
      "debug, info, warning or error: what is written to the log.", false},
     {NULL, NULL, SETTING_TEXT, NULL, 0, 0, NULL, NULL, false},
@@ -80,6 +84,7 @@ bool worker_options_read(const struct config *config, struct worker_options *opt
     options->batch = (uint32_t)config_integer(config, "worker", "batch");
     options->lease_ms = (uint32_t)config_integer(config, "worker", "lease_s") * 1000;
     options->takeover_grace_s = (uint32_t)config_integer(config, "worker", "takeover_grace_s");
+    options->keep_days = (uint32_t)config_integer(config, "worker", "keep_days");
     options->poll_ms = (uint32_t)config_integer(config, "worker", "poll_ms");
     /* A worker that others believe dead must have stopped sending before they say so. */
     if (options->lease_ms >= options->takeover_grace_s * 1000)

@@ -21,6 +21,7 @@ struct worker_options {
     uint32_t takeover_grace_s;
     uint32_t poll_ms;
     enum journal_sync journal_sync;
+    uint32_t keep_days;
     uint64_t journal_bytes; /* both files together, as large as in_memory needs */
     enum log_level log_level;
 };

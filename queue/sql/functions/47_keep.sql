@@ -52,10 +52,13 @@ begin
     log_position := v_log - pg_lsn '0/0';
 end $$;
 
--- A registered worker asks up to where this database has its file. null: it is not registered.
+-- A registered worker asks up to where this database has its file. No row: it is not registered.
+-- is_open: the gate is, so somebody has accepted that what cannot be read is lost.
 create or replace function keep_kept(p_owner uuid)
-returns table (kept bigint, system_identifier bigint, timeline integer, log_position bigint)
+returns table (kept bigint, system_identifier bigint, timeline integer, log_position bigint,
+               is_open boolean)
 language sql stable security definer set search_path = handbell, pg_temp as $$
-    select w.kept, p.system_identifier, p.timeline, p.log_position
-    from handbell.worker w cross join handbell.keep_place() p where w.owner = p_owner
+    select w.kept, p.system_identifier, p.timeline, p.log_position, l.is_open
+    from handbell.worker w cross join handbell.keep_place() p cross join handbell.life l
+    where w.owner = p_owner
 $$;
