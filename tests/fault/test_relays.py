@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import re
 import signal
 import time
@@ -287,3 +288,25 @@ def test_workers_that_do_not_agree_on_a_relay_say_so(handbell, mail_store, other
     for worker in (one, two):
         wait_for_log(worker, 'event=relay_settings_differ section=smtp2')
     assert "section=smtp " not in one.log_text() + two.log_text()
+
+
+def test_status_shows_each_relay(handbell, mail_store, owner, publish):
+    port = process.free_port()
+    start(handbell, mail_store, f"smtp://127.0.0.1:{port}",
+          smtp={"name": "main", "per_minute": 100, "weight": 3}, smtp2={"name": "spare"})  # fmt: skip
+    wait_for_relays(owner, "up", "up")
+    publish("c", 40)
+    mail_store.wait_for(30)
+
+    def shown():
+        return json.loads(handbell.run("status", "--json").stdout)["relays"]
+
+    process.wait_until(lambda: [r["rate"] for r in shown()][0] == 30, 10, "the rate is told")
+    main, spare = shown()
+    assert (main["name"], main["state"], main["weight"], main["due"]) == ("main", "up", 3, 0)
+    assert main["minute"] == {"used": 30, "limit": 100}
+    assert main["day"] == {"used": 30, "limit": None} and main["sessions"] == 4
+    assert spare["name"] == "spare" and spare["minute"] == {"used": 0, "limit": None}
+    text = handbell.run("status").stdout
+    assert re.search(r"^main +0 +30 +4 +30/100 +- +up for ", text, re.M)
+    assert re.search(r"^spare +\d+ +\d+ +\d +- +- +(up|down) for ", text, re.M)

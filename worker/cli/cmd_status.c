@@ -59,6 +59,38 @@ static void write_lanes(const struct json *status)
     }
 }
 
+/* "30 of 30" where there is a limit; "-" where there is none. */
+static const char *limit_text(const struct json *span, char text[COUNT_BYTES])
+{
+    int64_t limit = json_find_integer(span, "limit", 0);
+    (void)snprintf(text, COUNT_BYTES, "-");
+    if (limit > 0)
+        (void)snprintf(text, COUNT_BYTES, "%" PRId64 "/%" PRId64,
+                       json_find_integer(span, "used", 0), limit);
+    return text;
+}
+
+static void write_relays(const struct json *status)
+{
+    const struct json *relays = json_find(status, "relays");
+    char due[COUNT_BYTES], minute[COUNT_BYTES], day[COUNT_BYTES], since[COUNT_BYTES];
+    if (json_array_count(relays) == 0)
+        return;
+    (void)printf("\n%-20s %12s %10s %9s %13s %17s  %s\n", "relay", "due", "sent/min", "sessions",
+                 "this minute", "today", "state");
+    for (size_t i = 0; i < json_array_count(relays); i++) {
+        const struct json *relay = json_array_at(relays, i);
+        const char *name = json_find_text(relay, "name");
+        (void)printf("%-20s %12s %10" PRId64 " %9" PRId64 " %13s %17s  %s for %s\n",
+                     name[0] != '\0' ? name : "(none has it)",
+                     member_text(status, relay, "due", due), json_find_integer(relay, "rate", 0),
+                     json_find_integer(relay, "sessions", 0),
+                     limit_text(json_find(relay, "minute"), minute),
+                     limit_text(json_find(relay, "day"), day), json_find_text(relay, "state"),
+                     duration_text(json_find(relay, "since_s"), since));
+    }
+}
+
 static void write_held_jobs(const struct json *status)
 {
     const struct json *jobs = json_find(status, "held_jobs");
@@ -87,6 +119,7 @@ static void write_text(const struct json *status)
     (void)printf("workers    %s alive, %s dead\n", member_text(status, workers, "alive", a),
                  member_text(status, workers, "dead", b));
     write_lanes(status);
+    write_relays(status);
     (void)printf("\nin flight  %s claimed, %s being sent\n",
                  member_text(status, in_flight, "claimed", a),
                  member_text(status, in_flight, "transmitting", b));

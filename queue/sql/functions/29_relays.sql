@@ -189,6 +189,12 @@ begin
     wait_ms := 0;
     -- Those who ask take turns.
     select * into r from relay where relay = p_relay for no key update;
+    if not found then -- this worker has just begun to tell of it
+        granted := 0;
+        wait_ms := 500;
+        return next;
+        return;
+    end if;
     v_now := clock_timestamp();
     perform relay_redate(p_relay, v_now);
     for s in

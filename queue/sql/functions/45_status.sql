@@ -4,16 +4,22 @@
 create or replace function status_bound() returns integer
 language sql immutable as $$ select 100001 $$;
 
--- One lane's due and waiting mails. As in due_work: one index probe a tenant, and no row is visited
--- that is not counted.
+-- The relays that mail may wait for. 0 is none: its tenant names one that no worker has.
+create or replace function status_relays() returns setof smallint
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select r.relay from handbell.relay r union select 0::smallint union select 1::smallint
+$$;
+
+-- One lane's due and waiting mails. As in due_work: one index probe a tenant and relay, and no row is
+-- visited that is not counted.
 create or replace function lane_status(p_lane smallint)
 returns table (due integer, waiting integer, oldest_wait_s numeric)
 language sql stable security definer set search_path = handbell, pg_temp as $$
     with busy as materialized (
-        select t.tenant_id, first.due
-        from handbell.tenant t cross join lateral (
+        select t.tenant_id, r.relay, first.due
+        from handbell.tenant t cross join handbell.status_relays() r (relay) cross join lateral (
             select m.due from handbell.message m
-            where m.tenant_id = t.tenant_id and m.lane = p_lane and m.relay = 1
+            where m.tenant_id = t.tenant_id and m.lane = p_lane and m.relay = r.relay
               and m.state = 'ready'
             order by m.due limit 1) first
         where t.is_live
@@ -22,14 +28,14 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
         (select count(*) from (
             select from busy b cross join lateral (
                 select from handbell.message m
-                where m.tenant_id = b.tenant_id and m.lane = p_lane and m.relay = 1
+                where m.tenant_id = b.tenant_id and m.lane = p_lane and m.relay = b.relay
                   and m.state = 'ready' and m.due <= now()
                 limit handbell.status_bound()) one
             where b.due <= now() limit handbell.status_bound()) d)::integer,
         (select count(*) from (
             select from busy b cross join lateral (
                 select from handbell.message m
-                where m.tenant_id = b.tenant_id and m.lane = p_lane and m.relay = 1
+                where m.tenant_id = b.tenant_id and m.lane = p_lane and m.relay = b.relay
                   and m.state = 'ready' and m.due > now()
                 limit handbell.status_bound()) one
             limit handbell.status_bound()) w)::integer,
@@ -44,6 +50,48 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
                  (4::smallint, 'tutor'), (5::smallint, 'alert'), (6::smallint, 'bulletin'))
         l (lane, name)
     cross join lateral handbell.lane_status(l.lane) s
+$$;
+
+-- How many mails are due for one relay, in all lanes.
+create or replace function relay_due(p_relay smallint) returns integer
+language plpgsql stable security definer
+set search_path = handbell, pg_temp set enable_seqscan = off as $$
+declare
+    v_count integer;
+begin
+    select count(*) into v_count from (
+        select from tenant t
+        cross join (values (1::smallint), (2::smallint), (3::smallint), (4::smallint), (5::smallint),
+                           (6::smallint)) l (lane)
+        cross join lateral (
+            select from message m
+            where m.tenant_id = t.tenant_id and m.lane = l.lane and m.relay = p_relay
+              and m.state = 'ready' and m.due <= now()
+            limit status_bound()) one
+        where t.is_live limit status_bound()) d;
+    return v_count;
+end $$;
+
+-- Each relay: what workers say of it, what waits for it, and how much of its limits is used (with what
+-- was allowed and not used). Rate and sessions are those of all living workers together.
+create or replace function relays_status() returns jsonb
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select coalesce(jsonb_agg(jsonb_build_object('relay', x.relay, 'name', x.name, 'state', x.state,
+        'since_s', round(extract(epoch from now() - x.since)), 'weight', x.weight,
+        'rate', w.rate, 'sessions', w.sessions, 'due', x.due,
+        'minute', jsonb_build_object('used', m.urgent + m.bulk, 'limit', nullif(x.per_minute, 0)),
+        'day', jsonb_build_object('used', d.urgent + d.bulk, 'limit', nullif(x.per_day, 0)))
+        order by x.relay), '[]')
+    from (select r.*, handbell.relay_due(r.relay) as due from handbell.relay r
+          union all
+          select 0::smallint, '', 0, 0, 0, 0, 'unknown', now(), n.due from handbell.relay_due(0::smallint) n (due)
+          where n.due > 0) x
+    cross join lateral (
+        select coalesce(sum(v.rate), 0) as rate, coalesce(sum(v.sessions), 0) as sessions
+        from handbell.worker_relay v
+        where v.relay = x.relay and v.said_at > now() - handbell.relay_patience()) w
+    cross join lateral handbell.relay_used(x.relay, 'minute', interval '0') m
+    cross join lateral handbell.relay_used(x.relay, 'day', interval '0') d
 $$;
 
 -- How many mails ended in that state within that time. The partitions are found by the time, the rows
@@ -107,6 +155,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
                                               'loading', count(*) filter (where not t.is_live))
                     from handbell.tenant t),
         'lanes', handbell.lanes_status(),
+        'relays', handbell.relays_status(),
         'in_flight', (
             select jsonb_build_object('claimed', count(*) filter (where f.state = 'claimed'),
                                       'transmitting', count(*) filter (where f.state <> 'claimed'))
