@@ -1,17 +1,20 @@
 """A process that is stopped (SIGSTOP) past every limit and goes on (SIGCONT): a worker at each step of a
 mail beside another worker, the web process, and the relay."""
 
+import base64
 import collections
 import contextlib
 import email
 import os
+import pathlib
 import signal
+import socket
 import threading
 import time
 
 import pytest
 
-from tests.support import process, scale
+from tests.support import netns, process, scale
 from tests.support.bad_smtp_server import USUAL, BadSmtpServer
 from tests.support.mail_store import MailboxProcess
 from tests.support.queue_calls import Queue
@@ -39,6 +42,10 @@ class HeldServer:
 
     def hold(self, session):
         self.held += 1
+        if self.step == "BODY_START":
+            session.send(USUAL["DATA"])
+            self.may_go.wait(60)
+            return
         self.may_go.wait(60)
         session.send(USUAL.get(self.step, b"250-bad.example\r\n250 8BITMIME\r\n"))
         if self.step == "MAIL":
@@ -100,6 +107,19 @@ def wait_for_log(program, text, timeout_s=20):
     process.wait_until(lambda: text in program.log_text(), timeout_s, f"the log says {text}")
 
 
+@pytest.fixture
+def narrow():
+    """A network namespace, for this thread, where a mail does not fit between relay and worker."""
+    if netns.why_not() is not None:
+        pytest.skip(netns.why_not())
+    namespace = netns.Namespace()
+    namespace.ip("link set lo up")
+    with namespace.entered():
+        pathlib.Path("/proc/sys/net/ipv4/tcp_wmem").write_text("4096 8192 8192")
+        yield
+    namespace.close()
+
+
 PIPELINED = ("PIPELINING", "8BITMIME")
 ONE_BY_ONE = ("8BITMIME",)
 STEPS = [("EHLO", ONE_BY_ONE), ("MAIL", PIPELINED), ("DATA", ONE_BY_ONE), ("BODY", PIPELINED)]
@@ -116,7 +136,23 @@ def test_a_worker_stopped_at_any_step_of_a_mail_loses_nothing_and_alerts_nobody_
     """Its sessions are ended meanwhile, and another worker takes over what it had: claimed mail at once,
     mail on the wire after the grace. The other sends to a relay of its own, so that each copy is seen."""
     state_facts(demo)
-    with HeldServer(step, extensions) as relay:
+    check_stopped(handbell, mail_store, demo, owner, HeldServer(step, extensions))
+
+
+def test_a_worker_stopped_in_the_middle_of_a_body_does_not_end_it_when_its_lease_is_over(
+    narrow, handbell, mail_store, demo, owner
+):
+    state_facts(demo)
+    logo = base64.b64encode(b"GIF89a" + bytes(range(256)) * 170).decode()
+    demo.put_tenant(brand={"logo": {"type": "image/gif", "alt": "A bell", "base64": logo}})
+    relay = HeldServer("BODY_START", ONE_BY_ONE)
+    relay.server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    check_stopped(handbell, mail_store, demo, owner, relay)
+
+
+def check_stopped(handbell, mail_store, demo, owner, held):
+    step = held.step
+    with held as relay:
         first = handbell.start_worker(relay.url, SETTINGS)
         wait_for_log(first, "event=worker_started")
         demo.put_course("new", categories=["maths"])
@@ -135,7 +171,7 @@ def test_a_worker_stopped_at_any_step_of_a_mail_loses_nothing_and_alerts_nobody_
         assert first.stop() == 0 and second.stop() == 0
         check_copies(relay.message_ids(), mail_store.message_ids(), step)
         check_states(owner, relay.message_ids() + mail_store.message_ids())
-        if extensions is ONE_BY_ONE:
+        if relay.server.extensions == list(ONE_BY_ONE):
             assert relay.server.verbs().count("DATA") == begun, "its lease was over"
 
 

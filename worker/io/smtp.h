@@ -103,8 +103,9 @@ struct smtp_transaction {
     /* Asked before the first command of the transaction is written; behind a relay that pipelines
      * it may have waited for the end of another mail. False ends the transaction as below. */
     bool (*may_begin)(void *context);
-    /* Asked right before DATA is written, and again right before the mail itself when the peer has
-     * said 354. False ends the transaction unsent: DEFERRED, scope NONE. */
+    /* Asked right before DATA is written, again right before the mail itself when the peer has said
+     * 354, and before each write that follows on_data_end where the kernel took the mail's end in
+     * pieces. False ends the transaction unsent: DEFERRED, scope NONE. */
     bool (*may_send_data)(void *context);
     /* Called once, immediately before the write that may hand the final dot to the kernel: whoever
      * keeps a journal writes before the deed, so that dying between the two looks uncertain rather

@@ -64,12 +64,12 @@ static size_t next_write_size(struct smtp_session *session)
         return rest;
     if (session->out_sent < slot->body_end && slot->body_end - session->out_sent > BLOCK_BYTES)
         return BLOCK_BYTES;
-    if (!session->is_data_end_told) {
-        const struct smtp_transaction *transaction = slot->transaction;
-        session->is_data_end_told = true;
-        if (transaction->on_data_end != NULL && !transaction->on_data_end(transaction->context))
-            return 0;
-    }
+    if (session->is_data_end_told) /* the kernel took a part of it: that may be long ago */
+        return session->out_sent >= slot->body_end || session_may_send(slot) ? rest : 0;
+    const struct smtp_transaction *transaction = slot->transaction;
+    session->is_data_end_told = true;
+    if (transaction->on_data_end != NULL && !transaction->on_data_end(transaction->context))
+        return 0;
     return rest;
 }
 
