@@ -4,11 +4,10 @@ doubt and what it cannot have taken is not. An alert in doubt stays so; a notice
 import pytest
 
 from tests.support import mixed_mail, process, scale
-from tests.support.portal import in_days
+from tests.support.mail_cases import ALERT, NOTICE, found, state_mails
 from tests.support.smtp_ledger import REPLY, TERMINATOR, Rule
 from tests.support.worker_group import WorkerGroup
 
-ALERT, NOTICE = "course_alert", "course_cancelled"
 ONCE = {ALERT: ("sent", 1), NOTICE: ("sent", 1)}
 TAKEN = {ALERT: ("uncertain", 1), NOTICE: ("sent", 2)}
 NOT_TAKEN = {ALERT: ("uncertain", 0), NOTICE: ("sent", 1)}
@@ -32,17 +31,6 @@ def cases():
     return found
 
 
-def state_mails(demo, name):
-    """An alert and a cancellation, due at once."""
-    demo.put_category(name)
-    demo.put_person(f"r-{name}", email=f"r-{name}@example.org", interests=[name])
-    demo.put_person(f"d-{name}", email=f"d-{name}@example.org")
-    demo.put_course(f"off {name}", starts_at=in_days(30), ends_at=in_days(30, 15))
-    demo.put_booking(f"b-{name}", f"off {name}", f"d-{name}", status="confirmed", quiet=True)
-    demo.put_course(f"on {name}", categories=[name])
-    demo.change_course(f"off {name}", status="cancelled")
-
-
 @pytest.mark.parametrize("how", ["reset", "close"])
 def test_broken_off_at_each_byte_around_the_end_of_a_mail(handbell, ledger, demo, owner, how):
     wanted = cases()
@@ -53,17 +41,10 @@ def test_broken_off_at_each_byte_around_the_end_of_a_mail(handbell, ledger, demo
         ledger.set_rules(
             Rule(**{"name": name, "do": "drop", "to": f".-{name}@.*", "each": 1, "how": how, **fields})
         )
-        state_mails(demo, name)
+        state_mails(demo, [name], name)
         # One after the other: the relay is not paused for two failures, and the notice's second
         # attempt is a success.
         process.wait_until(
             lambda: group.check_running() and mixed_mail.is_done(owner), 20, f"{name} has ended", 0.1
         )
-    account = mixed_mail.Account(owner, ledger)
-    assert account.strangers() == []
-    assert {len(mail.recipients) for mail in ledger.mails().values()} <= {0, 1}
-    found = {name: {} for name in wanted}
-    for key, row in account.record.items():
-        name = row.address.partition("@")[0].partition("-")[2]
-        found[name][row.kind] = (row.state, account.copies(key))
-    assert found == {name: result for name, (_, result) in wanted.items()}
+    assert found(owner, ledger) == {name: result for name, (_, result) in wanted.items()}

@@ -15,11 +15,10 @@ import pytest
 
 from tests.support import mixed_mail, netns, process
 from tests.support.cluster import SUPERUSER
-from tests.support.portal import in_days
+from tests.support.mail_cases import ALERT, NOTICE, found, state_mails
 from tests.support.smtp_ledger import Ledger, Rule
 from tests.support.worker_group import WorkerGroup
 
-ALERT, NOTICE = "course_alert", "course_cancelled"
 GRACE_S = 3
 SETTINGS = {"smtp": {"connections": 12}, "worker": {"lease_s": 1, "takeover_grace_s": GRACE_S}}
 ONCE = {ALERT: ("sent", 1), NOTICE: ("sent", 1)}
@@ -35,29 +34,6 @@ CASES = {
         IN_DOUBT_NOT_TAKEN, IN_DOUBT_NOT_TAKEN,
     ),
 }  # fmt: skip
-
-
-def state_mails(demo, cases):
-    """An alert and a cancellation of each case, due at once."""
-    demo.put_category("maths")
-    demo.put_course("off", starts_at=in_days(30), ends_at=in_days(30, 15))
-    for case in cases:
-        demo.put_person(f"r-{case}", email=f"r-{case}@example.org", interests=["maths"])
-        demo.put_person(f"d-{case}", email=f"d-{case}@example.org")
-        demo.put_booking(f"b-{case}", "off", f"d-{case}", status="confirmed", quiet=True)
-    demo.put_course("on", categories=["maths"])
-    demo.change_course("off", status="cancelled")
-
-
-def found(owner, ledger):
-    """{case: {kind: (state, copies)}}"""
-    account = mixed_mail.Account(owner, ledger)
-    assert account.strangers() == []
-    cases = {}
-    for key, row in account.record.items():
-        case = row.address.partition("@")[0].partition("-")[2]
-        cases.setdefault(case, {})[row.kind] = (row.state, account.copies(key))
-    return cases
 
 
 def kill_and_let_go(group, ledger, names):
