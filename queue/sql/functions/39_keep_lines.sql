@@ -10,13 +10,13 @@
 
 -- Null for null. By the installation's own key: refs are short, and could be guessed from a plain digest.
 create or replace function keep_digest(p_key bytea, p_slug text, p_what text, p_ref text) returns text
-language sql immutable parallel safe as $$
+language sql stable parallel safe as $$
     select encode(substr(sha256(p_key || convert_to(p_slug || chr(31) || p_what || chr(31) || p_ref,
                                                     'UTF8')), 1, 15), 'base64')
 $$;
 
 create or replace function unix_us(p_at timestamptz) returns bigint
-language sql immutable parallel safe as $$
+language sql stable parallel safe as $$
     select (date_part('epoch', p_at) * 1000000)::bigint
 $$;
 
@@ -46,7 +46,7 @@ create or replace function keep_line(
     p_key bytea, p_slug text, p_kind text, p_person text, p_establishment text, p_booking text,
     p_message bigint, p_created_at timestamptz)
 returns text
-language sql immutable as $$
+language sql stable as $$
     select 'sent|' || p_slug || '|' || p_kind || '|'
         || coalesce(handbell.keep_digest(p_key, p_slug, 'person', p_person),
                     handbell.keep_digest(p_key, p_slug, 'establishment', p_establishment))
