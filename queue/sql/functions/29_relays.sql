@@ -123,7 +123,8 @@ begin
         cross join lateral (
             select from message m
             where m.tenant_id = t.tenant_id and m.lane = l.lane and m.relay = n.relay
-              and m.state = 'ready' and m.due <= now() + interval '10 s' limit 1) one)
+              and m.state = 'ready' and m.due <= now() + interval '10 s'
+            order by m.due limit 1) one) -- ordered, for that keeps it to its index
     limit p_limit;
 end $$;
 

@@ -23,7 +23,7 @@ $$;
 -- outlast it is cut short: it has one more chance a minute before its end.
 create or replace function retry_due(p_now timestamptz, p_wait_s integer, p_expires_at timestamptz)
 returns timestamptz
-language sql immutable as $$
+language sql stable as $$ -- as stable as a sum of dates is: else it would not be put in line
     select case
         when p_now + make_interval(secs => p_wait_s) < p_expires_at
             then p_now + make_interval(secs => p_wait_s)
