@@ -18,12 +18,12 @@ import textwrap
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench import bench_dkim, bench_queue, bench_send  # noqa: E402
+from tests.bench import bench_busy, bench_dkim, bench_queue, bench_send  # noqa: E402
 from tests.fault import soak  # noqa: E402
 from tests.support import schema  # noqa: E402
 from tests.support.cluster import Cluster  # noqa: E402
 
-PARTS = ("send", "pipeline", "dkim", "match", "claim", "soak")
+PARTS = ("send", "pipeline", "dkim", "match", "claim", *bench_busy.PARTS, "soak")
 SETTINGS = {
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
@@ -112,6 +112,9 @@ def run(bench, parts):
         bench.attempt("signed mails", lambda: bench_dkim.measure_dkim(bench))
     if "soak" in parts:
         bench.attempt("soak", lambda: soak.measure_soak(bench))
+    if set(parts) & set(bench_busy.PARTS):
+        database = bench_send.make_database(bench, "busy")
+        bench.attempt("beside a long queue", lambda: bench_busy.measure(bench, database, parts))
     if "match" in parts or "claim" in parts:
         database = bench_send.make_database(bench, "queue")
         measured = bench.attempt("matching", lambda: bench_queue.measure_matching(bench, database))
