@@ -185,6 +185,8 @@ class Account:
         self.record = read_record(owner)
         self.mails = {key.partition("@")[0]: mail for key, mail in ledger.mails().items()}
         self.doubt_s = doubt_s
+        self.waiting = {row[0] for row in owner.execute(
+            "select 'hb.' || tenant_id || '.' || message_id from message").fetchall()}  # fmt: skip
         self.queued = owner.execute(
             """select (select count(*) from job_recipient)
                     + (select count(distinct message_id) from match where message_id <> 0)"""
@@ -257,7 +259,7 @@ class Account:
 
     def strangers(self):
         """Taken by the ledger, and nothing that the database knows."""
-        return [key for key in self.mails if key not in self.record]
+        return [key for key in self.mails if key not in self.record and key not in self.waiting]
 
     def check(self, expected):
         """All that holds whatever was killed or cut off."""
