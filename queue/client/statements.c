@@ -6,7 +6,8 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
     [QUEUE_LISTEN] = {"listen", "listen handbell", 0},
     [QUEUE_WORKER_SEEN] = {"worker_seen", "select handbell.worker_seen($1)", 1},
     [QUEUE_DUE_WORK] = {"due_work",
-                        "select tenant_id, what, lane, relay from handbell.due_work($1, $2, $3)", 3},
+                        "select tenant_id, what, lane, relay from handbell.due_work($1, $2, $3)",
+                        3},
     [QUEUE_CLAIM] =
         {"claim",
          "select what, id, epoch, data, (extract(epoch from due) * 1000000)::bigint from "
@@ -42,6 +43,18 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
                             "select slug, is_live, from_domain, bounce_domain"
                             " from handbell.mail_domains()",
                             0},
+    [QUEUE_LIFE_REPORT] = {"life_report",
+                           "select is_open, coalesce(reason, ''),"
+                           " to_char(began_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'),"
+                           " array_to_string(awaited, ' ')"
+                           " from handbell.life_report()",
+                           0},
+    [QUEUE_LIFE_ACCEPT] =
+        {"life_accept",
+         "select case when handbell.life_accept()"
+         " then 'the gate is open: what the workers that did not come know is lost'"
+         " else 'the gate was open already' end",
+         0},
     [QUEUE_GRANT_TENANT] = {"grant_tenant", "select handbell.grant_tenant($1, $2)", 2},
     [QUEUE_REVOKE_TENANT] = {"revoke_tenant", "select handbell.revoke_tenant($1, $2)", 2},
     [QUEUE_GO_LIVE] = {"go_live", "select handbell.go_live($1)", 1},

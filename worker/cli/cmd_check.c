@@ -2,6 +2,8 @@
  */
 #include "worker/base/json.h"
 #include "worker/cli/check.h"
+#include "worker/cli/check_life.h"
+#include "worker/cli/check_relays.h"
 #include "worker/cli/check_templates.h"
 #include "worker/cli/database.h"
 
@@ -90,12 +92,15 @@ static bool set_text(struct json *object, const char *key, const char *text)
     return json_set(object, key, json_new_text(text, strlen(text)));
 }
 
-static bool write_json(const struct check *check, int templates_status, const char *database)
+static bool write_json(const struct check *check, const struct check_life *life,
+                       int templates_status, const char *database)
 {
     struct json *report = json_new_object();
     bool is_whole = report != NULL && set_text(report, "settings", "good") &&
                     set_text(report, "templates", templates_status == EX_OK ? "good" : "bad") &&
                     set_text(report, "database", database) &&
+                    (life->gate == NULL || json_set(report, "gate", json_hold(life->gate))) &&
+                    json_set(report, "kept", json_hold(life->kept)) &&
                     json_set(report, "domains", json_hold(check->domains));
     char *text = is_whole ? json_print(report) : NULL;
     if (text != NULL)
@@ -106,17 +111,20 @@ static bool write_json(const struct check *check, int templates_status, const ch
 }
 
 static int check_end(const struct cli_arguments *arguments, struct check *check,
-                     int templates_status, const char *database)
+                     const struct check_life *life, int templates_status, const char *database)
 {
     struct error error = {.exit_status = templates_status, .text = "the templates are not good"};
     if (!cli_has_option(arguments, "json")) {
         (void)printf("database: %s\n", database);
+        check_life_write(life);
         check_write_text(check);
-    } else if (!write_json(check, templates_status, database)) {
+    } else if (!write_json(check, life, templates_status, database)) {
         check->has_failed = true;
     }
     if (check->has_failed)
         error_set(&error, EX_OSERR, "no memory");
+    else if (life->is_closed)
+        error_set(&error, EX_TEMPFAIL, "nothing is sent: see the gate");
     else if (templates_status == EX_OK && check->has_bad)
         error_set(&error, EX_CONFIG, "mails will not be believed: see what is bad");
     else if (templates_status == EX_OK && check->has_unknown)
@@ -131,18 +139,22 @@ static int check_run(const struct cli_arguments *arguments, struct check *check,
     struct error error = {0};
     struct pg_result rows = {.kind = PG_RESULT_UNSENT};
     struct pg_sync *sync = NULL;
+    struct check_life life;
     bool has_rows = false;
     if (!check->is_offline) {
         sync = cli_database_open(arguments, false, &error);
         has_rows = sync != NULL && cli_database_call(sync, QUEUE_MAIL_DOMAINS, NULL, &rows, &error);
         check->has_unknown = !has_rows;
     }
+    check->has_failed = !check_life_look(&life, arguments, sync);
+    check->has_unknown = check->has_unknown || (sync != NULL && life.gate == NULL);
     check_domains(check, has_rows ? &rows : NULL);
     static const char prefix[] = "database: ";
     const char *without = check->is_offline ? "not asked (--offline)" : error.text;
     if (strncmp(without, prefix, sizeof prefix - 1) == 0)
         without += sizeof prefix - 1;
-    int status = check_end(arguments, check, templates_status, has_rows ? "good" : without);
+    int status = check_end(arguments, check, &life, templates_status, has_rows ? "good" : without);
+    check_life_free(&life);
     pg_sync_clear(&rows);
     pg_sync_free(sync);
     return status;
@@ -167,7 +179,8 @@ static int check_all(const struct cli_arguments *arguments)
         .domains = json_new_array(),
     };
     int status = EX_OSERR;
-    bool is_ready = dns_options_from_config(arguments->config, &check.dns, &error);
+    bool is_ready = check_relays(arguments->config, &error) &&
+                    dns_options_from_config(arguments->config, &check.dns, &error);
     if (is_ready) {
         check.keys = dkim_keys_read(config_text(arguments->config, "dkim", "key_dir"), &error);
         is_ready = check.keys != NULL || error_prefix(&error, "[dkim] key_dir");
@@ -185,6 +198,8 @@ static int check_all(const struct cli_arguments *arguments)
 
 int cli_run_check(const struct cli_arguments *arguments)
 {
+    if (cli_has_option(arguments, "accept-restored"))
+        return check_life_accept(arguments);
     if (cli_has_option(arguments, "markdown")) {
         (void)fputs(page_start, stdout);
         config_write_markdown(cli_settings(), stdout);

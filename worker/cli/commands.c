@@ -9,6 +9,8 @@ static const struct cli_option check_options[] = {
     {"markdown", NULL, "write the reference of all settings (docs/configuration.md)"},
     {"offline", NULL, "ask neither the database nor the DNS"},
     {"json", NULL, "write one JSON object"},
+    {"accept-restored", NULL,
+     "after a restore: let mail go though workers that are waited for will not come"},
     {NULL, NULL, NULL},
 };
 

@@ -89,7 +89,8 @@ begin
     if v_is_open then
         return false;
     end if;
-    update life set accepted_by = session_user;
+    update life set accepted_by = session_user
+        || coalesce(' (' || stated_setting('handbell.actor', 200) || ')', '');
     perform life_open('accepted');
     return true;
 end $$;
