@@ -215,6 +215,16 @@ def test_the_spf_record_to_publish_names_the_relay(relay, says, check, publish):
     assert records_of(answer)[DOMAIN] == says
 
 
+def test_the_spf_record_to_publish_names_each_relay_once(check, publish):
+    publish(**{DOMAIN: None})
+    _, _, answer = check(
+        smtp={"url": "smtps://mail.example.net"},
+        smtp2={"url": "smtp://192.0.2.7"},
+        smtp4={"url": "smtp://mail.example.net:587", "name": "other"},
+    )
+    assert records_of(answer)[DOMAIN] == "v=spf1 a:mail.example.net ip4:192.0.2.7 ~all"
+
+
 def test_who_asks_the_dns_has_nothing_else_open_and_outlives_nobody(
     handbell, demo, keys, names, publish
 ):

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HOST_BYTES = 256 };
+enum { HOST_BYTES = 256, TERM_BYTES = HOST_BYTES + 8 };
 
 /* One domain's record and all that it includes, as a receiver walks through them. */
 struct walk {
@@ -19,29 +19,49 @@ struct walk {
     bool lets_everybody;
 };
 
-/* The record that names the relay: the one of [smtp] url, or this host. */
-static void publish_advice(struct check *check, const char *domain)
+/* The mechanism that names a relay: the host of its url, or this one. "" where it has no name. */
+static void relay_mechanism(const struct check *check, unsigned relay, char text[TERM_BYTES])
 {
+    const char *section = smtp_section(relay);
     struct smtp_url url;
     char host[HOST_BYTES] = "";
-    char text[HOST_BYTES + 32];
-    if (!smtp_url_parse(config_text(check->config, "smtp", "url"), &url, NULL))
+    unsigned char address[sizeof(struct in6_addr)];
+    text[0] = '\0';
+    if (!smtp_is_configured(check->config, relay) ||
+        !smtp_url_parse(config_text(check->config, section, "url"), &url, NULL))
         return;
     if (!url.is_this_host)
         (void)snprintf(host, sizeof host, "%s", url.host);
-    else if (config_text(check->config, "smtp", "hostname")[0] != '\0')
-        (void)snprintf(host, sizeof host, "%s", config_text(check->config, "smtp", "hostname"));
+    else if (config_text(check->config, section, "hostname")[0] != '\0')
+        (void)snprintf(host, sizeof host, "%s", config_text(check->config, section, "hostname"));
     else if (gethostname(host, sizeof host - 1) != 0)
         host[0] = '\0';
-    unsigned char address[sizeof(struct in6_addr)];
     if (inet_pton(AF_INET, host, address) == 1)
-        (void)snprintf(text, sizeof text, "v=spf1 ip4:%s ~all", host);
+        (void)snprintf(text, TERM_BYTES, " ip4:%s", host);
     else if (inet_pton(AF_INET6, host, address) == 1)
-        (void)snprintf(text, sizeof text, "v=spf1 ip6:%s ~all", host);
+        (void)snprintf(text, TERM_BYTES, " ip6:%s", host);
     else if (strchr(host, '.') != NULL)
-        (void)snprintf(text, sizeof text, "v=spf1 a:%s ~all", host);
+        (void)snprintf(text, TERM_BYTES, " a:%s", host);
     else
-        (void)snprintf(text, sizeof text, "v=spf1 mx ~all");
+        (void)snprintf(text, TERM_BYTES, " mx");
+}
+
+/* The record that names the relays, each once. */
+static void publish_advice(struct check *check, const char *domain)
+{
+    char text[SMTP_RELAYS * TERM_BYTES + 16] = "v=spf1";
+    for (unsigned relay = 1; relay <= SMTP_RELAYS; relay++) {
+        char term[TERM_BYTES], other[TERM_BYTES];
+        bool is_new = true;
+        relay_mechanism(check, relay, term);
+        for (unsigned before = 1; before < relay && is_new; before++) {
+            relay_mechanism(check, before, other);
+            is_new = strcmp(term, other) != 0;
+        }
+        if (is_new)
+            (void)strncat(text, term, sizeof text - strlen(text) - 1);
+    }
+    (void)strncat(text, " ~all", sizeof text - strlen(text) - 1);
     check_publish(check, domain, text);
 }
 
