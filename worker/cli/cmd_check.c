@@ -4,7 +4,6 @@
 #include "worker/cli/check.h"
 #include "worker/cli/check_life.h"
 #include "worker/cli/check_relays.h"
-#include "worker/cli/check_relays.h"
 #include "worker/cli/check_templates.h"
 #include "worker/cli/database.h"
 
