@@ -276,6 +276,12 @@ class Account:
         people_alerted = [row.address for row in self.record.values() if row.kind == "course_alert"]
         assert len(people_alerted) == len(set(people_alerted))
 
+    def check_nothing_twice(self):
+        """What holds where neither a worker nor its connection to the relay was broken off."""
+        assert self.duplicates(NOTICES) == {}
+        states = {state for _, state in self.states()}
+        assert states <= {"sent", "failed", "skipped"}, self.states()
+
     def summary(self):
         """The figures, for the log of the test."""
         by_state = collections.Counter(row.state for row in self.record.values())
