@@ -11,4 +11,8 @@
  * another version's; EX_TEMPFAIL: lost, or worth trying again; else EX_SOFTWARE. */
 bool queue_problem(const struct pg_result *result, struct error *error);
 
+/* Whether the same call may well be answered later: the connection was lost, or the server was
+ * short of disk, memory, connections or time, lost a deadlock, or takes no writes just now. */
+bool queue_problem_passes(const struct pg_result *result);
+
 #endif

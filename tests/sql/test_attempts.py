@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.sql.test_lock_order import in_background, wait_for_blocked
 from tests.support import process
 from tests.support.queue_calls import Queue, tenant_id_of
 from tests.support.schema import WORKER
@@ -75,6 +76,21 @@ def test_what_was_not_tried_waits_without_being_counted(
     assert set(worker.record(tenant, claimed, "unsent", 0, wait_s).values()) == {"ready"}
     assert abs(waits(owner)[0] - due_in_s) <= 2
     assert owner.execute("select attempts, doubts from message").fetchone() == (0, 0)
+
+
+def test_an_outcome_told_again_while_the_first_call_is_not_committed_counts_once(
+    notice, owner, worker, tenant, connect
+):
+    """As after a lost connection whose server process goes on."""
+    claimed = claim_and_mark(worker, tenant)
+    first = Queue(connect(WORKER, autocommit=False), worker.owner)
+    assert set(first.record(tenant, claimed, "deferred", 451, 60).values()) == {"ready"}
+    errors, second = in_background(lambda: worker.record(tenant, claimed, "deferred", 451, 60))
+    assert wait_for_blocked(owner)
+    first.connection.commit()
+    second.join(10)
+    assert not errors
+    assert owner.execute("select state::text, attempts from message").fetchone() == ("ready", 1)
 
 
 def test_what_is_given_back_at_once_keeps_its_place(notice, owner, worker, tenant):

@@ -2,7 +2,7 @@
 #include "worker/flow/chores.h"
 
 #include "worker/base/clock.h"
-#include "worker/base/log.h"
+#include "worker/flow/refusal.h"
 
 #include <string.h>
 
@@ -10,12 +10,11 @@ static void chores_next(struct chores *chores);
 
 /* ---- Jobs and rules. ---- */
 
-static void chore_log_failure(const struct chores *chores, const struct pg_result *result)
+static void chore_log_failure(struct chores *chores, const struct pg_result *result)
 {
-    LOG(LOG_LEVEL_ERROR, "chore_failed", log_int("tenant", chores->chores[0].tenant_id),
-        log_text("what", chores->chores[0].what == QUEUE_WORK_JOB ? "fan_out" : "fire_rules"),
-        log_text("kind", pg_result_kind_name(result->kind)), log_text("sqlstate", result->sqlstate),
-        log_text("reason", result->text));
+    bool is_job = chores->chores[0].what == QUEUE_WORK_JOB;
+    refusal_log(&chores->trouble, is_job ? "fan_out_failed" : "fire_rules_failed", result,
+                chores->chores[0].tenant_id, 0);
 }
 
 /* `has_more`: it goes to the end of the line. Otherwise nobody is woken: what was made has told of
@@ -96,8 +95,7 @@ static void on_dead_workers(void *context, const struct pg_result *result,
 {
     struct chores *chores = context;
     if (result->kind == PG_RESULT_REFUSED)
-        LOG(LOG_LEVEL_ERROR, "look_for_dead_workers_failed", log_text("sqlstate", result->sqlstate),
-            log_text("reason", result->text));
+        refusal_log(&chores->look_trouble, "look_for_dead_workers_failed", result, 0, 0);
     chores->dead_count = count < CHORES_DEAD ? count : CHORES_DEAD;
     for (size_t i = 0; i < chores->dead_count; i++)
         chores->dead[i] = dead[i];
@@ -110,8 +108,7 @@ static void on_housekept(void *context, const struct pg_result *result)
     if (result->kind != PG_RESULT_ROWS)
         chores->housekept_at_ms = 0; /* at the next look */
     if (result->kind == PG_RESULT_REFUSED)
-        LOG(LOG_LEVEL_ERROR, "housekeeping_failed", log_text("sqlstate", result->sqlstate),
-            log_text("reason", result->text));
+        refusal_log(&chores->house_trouble, "housekeeping_failed", result, 0, 0);
 }
 
 static void on_look_time(void *context)

@@ -6,6 +6,7 @@
 #define HANDBELL_FLOW_CHORES_H
 
 #include "queue/client/queue.h"
+#include "worker/base/log_pause.h"
 #include "worker/flow/fail_over.h"
 #include "worker/flow/take_over.h"
 #include "worker/io/loop.h"
@@ -29,6 +30,9 @@ struct chores {
     struct take_over take_over;
     struct fail_over fail_over;
     struct loop_timer *timer;
+    struct log_pause trouble;
+    struct log_pause look_trouble;
+    struct log_pause house_trouble;
     uint32_t takeover_grace_s;
     bool is_open;
     bool is_busy; /* with chores[0] */

@@ -1,7 +1,7 @@
 /* Polling and claiming. */
 #include "worker/flow/intake.h"
 
-#include "worker/base/log.h"
+#include "worker/flow/refusal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -145,8 +145,7 @@ static void on_due_work(void *context, const struct pg_result *result, const str
         intake->is_full = intake->row_count == INTAKE_ROWS;
         intake_claim(intake);
     } else {
-        LOG(LOG_LEVEL_ERROR, "poll_failed", log_text("kind", pg_result_kind_name(result->kind)),
-            log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
+        refusal_log(&intake->poll_trouble, "poll_failed", result, 0, 0);
     }
     loop_timer_start(intake->timer,
                      intake->is_poll_wanted ? intake_pause_ms(intake) : intake->options.poll_ms);
@@ -198,10 +197,7 @@ static void on_claimed(void *context, const struct pg_result *result,
         is_lost = !message_flow_take(&intake->relays->flows[claim->relay - 1], claim->tenant_id,
                                      claim->lane, claimed);
     } else {
-        LOG(LOG_LEVEL_ERROR, "claim_failed", log_int("tenant", claim->tenant_id),
-            log_text("lane", lane_name(claim->lane)), log_int("relay", claim->relay),
-            log_text("kind", pg_result_kind_name(result->kind)),
-            log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
+        refusal_log(&intake->claim_trouble, "claim_failed", result, claim->tenant_id, 0);
     }
     /* What a claim did not fill has no more for now; the next poll knows. */
     for (size_t i = 0; i < intake->row_count; i++) {

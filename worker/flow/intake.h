@@ -5,6 +5,7 @@
 #define HANDBELL_FLOW_INTAKE_H
 
 #include "queue/client/queue.h"
+#include "worker/base/log_pause.h"
 #include "worker/flow/relays.h"
 #include "worker/io/loop.h"
 
@@ -44,6 +45,8 @@ struct intake {
     bool is_polling;
     bool is_poll_wanted;
     bool is_full; /* the last poll could not tell of all that is due */
+    struct log_pause poll_trouble;
+    struct log_pause claim_trouble;
     unsigned claims;
     uint64_t polled_at_ms;
     uint32_t coming[SMTP_RELAYS]; /* messages that claims under way may bring, by relay */

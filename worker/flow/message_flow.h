@@ -5,6 +5,7 @@
 #define HANDBELL_FLOW_MESSAGE_FLOW_H
 
 #include "queue/client/queue.h"
+#include "worker/base/log_pause.h"
 #include "worker/flow/journal.h"
 #include "worker/flow/keep.h"
 #include "worker/flow/mail_writer.h"

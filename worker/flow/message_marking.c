@@ -5,6 +5,7 @@
 #include "worker/base/log.h"
 #include "worker/flow/message_flow.h"
 #include "worker/flow/message_steps.h"
+#include "worker/flow/refusal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -223,8 +224,7 @@ static void on_marked(void *context, const struct pg_result *result,
     struct message_flow *flow = call->flow;
 
     if (result->kind == PG_RESULT_REFUSED) {
-        LOG(LOG_LEVEL_ERROR, "mark_refused", log_int("count", (int64_t)call->count),
-            log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
+        refusal_log(&flow->mark_trouble, "mark_refused", result, 0, (int64_t)call->count);
         flow->is_marking_paused = true;
     }
     for (size_t i = 0; i < call->count; i++) {

@@ -3,7 +3,7 @@
 #include "worker/flow/outbox.h"
 
 #include "worker/base/crypto.h"
-#include "worker/base/log.h"
+#include "worker/flow/refusal.h"
 #include "worker/model/backoff.h"
 
 #include <stdlib.h>
@@ -123,8 +123,7 @@ static void on_recorded(void *context, const struct pg_result *result,
                                             : state_of(recorded, count, message->message_id));
     }
     if (result->kind == PG_RESULT_REFUSED)
-        LOG(LOG_LEVEL_ERROR, "outcomes_refused", log_int("count", (int64_t)call->count),
-            log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
+        refusal_log(&outbox->trouble, "outcomes_refused", result, 0, (int64_t)call->count);
     if (result->kind != PG_RESULT_ROWS && outbox->is_open)
         loop_timer_start(outbox->timer, OUTBOX_RETRY_MS);
     free(call);

@@ -4,6 +4,7 @@
 #define HANDBELL_FLOW_OUTBOX_H
 
 #include "queue/client/queue.h"
+#include "worker/base/log_pause.h"
 #include "worker/flow/message.h"
 #include "worker/io/loop.h"
 
@@ -19,6 +20,7 @@ struct outbox {
     struct queue *queue;
     struct message_lists *lists;
     struct loop_timer *timer;
+    struct log_pause trouble;
     bool is_open;
     /* Called for each message whose outcome the database has; it frees the message. */
     void (*on_recorded)(void *context, struct message *message, enum queue_recorded_state state);

@@ -2,8 +2,10 @@
  * what was claimed and not begun. */
 #include "worker/flow/registration.h"
 
+#include "queue/client/problem.h"
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
+#include "worker/flow/refusal.h"
 
 #include <sysexits.h>
 
@@ -47,15 +49,17 @@ static bool registration_take_refusal(struct registration *registration,
                                       const struct pg_result *result)
 {
     if (result->kind == PG_RESULT_REFUSED) {
-        LOG(LOG_LEVEL_ERROR, "registration_refused", log_text("sqlstate", result->sqlstate),
-            log_text("reason", result->text));
-        if (!registration->was_done) {
+        refusal_log(&registration->trouble, "registration_refused", result, 0, 0);
+        if (!registration->was_done && !queue_problem_passes(result)) {
             registration_fail(registration, EX_UNAVAILABLE,
                               "the database refuses this worker (is it migrated?): ", result->text);
             return false;
         }
     } else if (result->kind == PG_RESULT_ROWS) {
-        LOG(LOG_LEVEL_WARNING, "registration_waits", log_text("owner", registration->owner));
+        uint32_t left_out = 0;
+        if (log_pause_over(&registration->waiting, clock_monotonic_ms(), &left_out))
+            LOG(LOG_LEVEL_WARNING, "registration_waits", log_text("owner", registration->owner),
+                log_int("left_out", left_out));
         if (!registration->was_done &&
             clock_monotonic_ms() - registration->begun_at_ms > REGISTRATION_PATIENCE_MS) {
             registration_fail(registration, EX_TEMPFAIL,
@@ -149,8 +153,7 @@ static void on_reconciled(void *context, const struct pg_result *result, bool is
     if (registration->state != REGISTRATION_WAITING)
         return;
     if (result->kind == PG_RESULT_REFUSED)
-        LOG(LOG_LEVEL_ERROR, "registration_refused", log_text("sqlstate", result->sqlstate),
-            log_text("reason", result->text));
+        refusal_log(&registration->trouble, "registration_refused", result, 0, 0);
     if (result->kind == PG_RESULT_ROWS && is_open) {
         registration_take(registration);
         return;

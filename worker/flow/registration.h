@@ -9,6 +9,7 @@
 #define HANDBELL_FLOW_REGISTRATION_H
 
 #include "queue/client/life_calls.h"
+#include "worker/base/log_pause.h"
 #include "worker/flow/replay.h"
 #include "worker/flow/take_over.h"
 #include "worker/io/loop.h"
@@ -50,6 +51,8 @@ struct registration {
     struct registration_step step;
     struct take_over take_over;
     struct loop_timer *timer;
+    struct log_pause trouble;
+    struct log_pause waiting;
     uint64_t begun_at_ms;
     uint64_t logged_at_ms;
     bool is_reconciling;

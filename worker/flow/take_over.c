@@ -2,6 +2,7 @@
 #include "worker/flow/take_over.h"
 
 #include "worker/base/log.h"
+#include "worker/flow/refusal.h"
 
 #include <stdio.h>
 
@@ -9,9 +10,7 @@ static void take_over_end_call(struct take_over *take_over, const struct pg_resu
 {
     if (result->kind != PG_RESULT_ROWS) {
         take_over->is_lost = true;
-        LOG(LOG_LEVEL_ERROR, "take_over_failed", log_text("owner", take_over->owner),
-            log_text("kind", pg_result_kind_name(result->kind)),
-            log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
+        refusal_log(&take_over->trouble, "take_over_failed", result, 0, 0);
     }
     if (--take_over->calls > 0)
         return;

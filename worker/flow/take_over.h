@@ -4,6 +4,7 @@
 #define HANDBELL_FLOW_TAKE_OVER_H
 
 #include "queue/client/queue.h"
+#include "worker/base/log_pause.h"
 
 struct take_over {
     struct queue *queue;
@@ -11,6 +12,7 @@ struct take_over {
     bool is_transmitting;
     bool is_under_way;
     bool is_lost;
+    struct log_pause trouble;
     size_t calls; /* under way */
     int64_t released;
     int64_t uncertain;

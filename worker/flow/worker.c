@@ -6,6 +6,7 @@
 
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
+#include "worker/base/log_pause.h"
 #include "worker/flow/chores.h"
 #include "worker/flow/equipment.h"
 #include "worker/flow/intake.h"
@@ -24,7 +25,6 @@
 
 enum {
     WORKER_SIGNALS = 3,
-    WORKER_AWAY_LOG_MS = 10000, /* between two lines about a database that is away */
 };
 
 enum worker_phase {
@@ -71,7 +71,8 @@ struct worker {
     struct watchdog watchdog;
     struct worker_link links[WORKER_LINKS];
     enum worker_phase phase;
-    uint64_t away_logged_at_ms; /* 0: the database is there */
+    struct log_pause away;
+    bool is_away_said; /* and not yet that it was found again */
     bool is_drained;
     bool is_second_tick;
     struct error failure; /* its exit_status is 0 while there is none */
@@ -92,18 +93,19 @@ static void on_registered(void *context)
 
     relays_open(&worker->relays, worker->state.owner, worker->links[WORKER_LINK_BELL].queue,
                 worker->links[WORKER_LINK_MARK].queue, worker->links[WORKER_LINK_RECORD].queue);
-    worker->away_logged_at_ms = 0;
     keeping_serve(&worker->keeping);
     if (worker->phase == WORKER_STOPPING)
         return;
     intake_open(&worker->intake, worker->links[WORKER_LINK_BELL].queue,
                 worker->links[WORKER_LINK_CLAIM].queue);
-    LOG(LOG_LEVEL_INFO,
-        worker->phase == WORKER_STARTING ? "worker_started" : "database_found_again",
-        log_text("owner", worker->state.owner), log_text("version", HANDBELL_VERSION),
-        log_int("in_memory", worker->equipment->options.in_memory),
-        log_int("connections", equipment_connections(worker->equipment)),
-        log_int("dkim_domains", (int64_t)dkim_keys_count(worker->equipment->dkim_keys)));
+    if (worker->phase == WORKER_STARTING || worker->is_away_said)
+        LOG(LOG_LEVEL_INFO,
+            worker->phase == WORKER_STARTING ? "worker_started" : "database_found_again",
+            log_text("owner", worker->state.owner), log_text("version", HANDBELL_VERSION),
+            log_int("in_memory", worker->equipment->options.in_memory),
+            log_int("connections", equipment_connections(worker->equipment)),
+            log_int("dkim_domains", (int64_t)dkim_keys_count(worker->equipment->dkim_keys)));
+    worker->is_away_said = false;
     if (worker->phase == WORKER_STARTING)
         service_notify_ready();
     worker->phase = WORKER_RUNNING;
@@ -158,13 +160,13 @@ static void worker_lose_link(struct worker *worker, const struct worker_link *li
                              const char *reason)
 {
     static const char *const names[] = {"bell", "claim", "mark", "record", "chores"};
-    uint64_t now_ms = clock_monotonic_ms();
+    uint32_t left_out = 0;
 
-    if (worker->away_logged_at_ms == 0 ||
-        now_ms - worker->away_logged_at_ms >= WORKER_AWAY_LOG_MS) {
-        worker->away_logged_at_ms = now_ms;
+    if (log_pause_over(&worker->away, clock_monotonic_ms(), &left_out)) {
+        worker->is_away_said = true;
         LOG(LOG_LEVEL_WARNING, "database_away", log_text("connection", names[link->kind]),
-            log_text("reason", reason));
+            log_text("reason", reason), log_int("left_out", left_out),
+            log_int("in_memory", relays_held(&worker->relays)));
     }
     if (link->kind == WORKER_LINK_CHORES) {
         chores_close(&worker->chores);

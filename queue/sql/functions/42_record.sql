@@ -68,7 +68,7 @@ begin
             last_code = coalesce(j.code, m.last_code), last_text = coalesce(j.words, m.last_text)
         from judged j
         where m.tenant_id = p_tenant and m.message_id = j.message_id and m.epoch = j.epoch
-          and j.next = 'ready'
+          and j.next = 'ready' and m.state <> 'ready' -- the same outcome, told twice at once
     ), gone as (
         delete from message m using judged j
         where m.tenant_id = p_tenant and m.message_id = j.message_id and m.epoch = j.epoch
