@@ -284,3 +284,25 @@ def test_many_workers_at_once_are_never_allowed_more(say, owner, connect):
     for thread in threads:
         thread.join()
     assert sum(granted.values()) == 90
+
+
+# ---- Work.
+
+
+def test_one_relays_backlog_crowds_out_no_other_relays_work(alerts, owner, say, tenant):
+    """So many tenants wait for the second relay that they would fill an answer by themselves."""
+    say(1, 2)
+    alerts("c", 4)
+    owner.execute(
+        """insert into tenant (tenant_id, slug, is_live, as_of)
+           select -n, 'x' || n, true, now() from generate_series(1, 40) n"""
+    )
+    owner.execute(
+        """insert into message (tenant_id, due, expires_at, lane, relay, kind)
+           select -n, now(), now() + interval '1 day', 5, 2, 'course_alert'
+           from generate_series(1, 40) n"""
+    )
+    rows = owner.execute("select * from due_work(-1000, 20, '{1,2}')").fetchall()
+    messages = [row for row in rows if row[1] == "messages"]
+    assert (tenant, "messages", 5, 1) in messages
+    assert len([row for row in messages if row[3] == 2]) == 10

@@ -127,6 +127,16 @@ static void intake_take_row(struct intake *intake, const struct queue_due *due, 
     intake_go_on(intake, row, count_before);
 }
 
+/* Whether some relay's share of the rows was used up. */
+static bool intake_is_full(const struct intake *intake)
+{
+    size_t counts[SMTP_RELAYS] = {0};
+    for (size_t i = 0; i < intake->row_count; i++)
+        if (++counts[intake->rows[i].relay - 1] * intake->asked >= INTAKE_ROWS)
+            return true;
+    return false;
+}
+
 static void on_due_work(void *context, const struct pg_result *result, const struct queue_due *due,
                         size_t count)
 {
@@ -142,7 +152,7 @@ static void on_due_work(void *context, const struct pg_result *result, const str
         intake->row_count = 0;
         for (size_t i = 0; i < count; i++)
             intake_take_row(intake, &due[i], count_before);
-        intake->is_full = intake->row_count == INTAKE_ROWS;
+        intake->is_full = intake_is_full(intake);
         intake_claim(intake);
     } else {
         refusal_log(&intake->poll_trouble, "poll_failed", result, 0, 0);
@@ -159,6 +169,7 @@ static void intake_poll(struct intake *intake)
     intake->polled_at_ms = loop_now_ms(intake->loop);
     int relays[SMTP_RELAYS];
     size_t count = relays_numbers(intake->relays, relays);
+    intake->asked = count;
     intake->is_polling = queue_worker_seen(intake->queue, on_seen, intake) &&
                          queue_due_work(intake->queue, intake->cursor, INTAKE_ROWS, relays, count,
                                         on_due_work, intake);

@@ -44,6 +44,7 @@ struct intake {
     bool is_open;
     bool is_polling;
     bool is_poll_wanted;
+    size_t asked;  /* how many relays the poll asks for; each has its share of INTAKE_ROWS */
     bool is_full; /* the last poll could not tell of all that is due */
     struct log_pause poll_trouble;
     struct log_pause claim_trouble;

@@ -3,7 +3,9 @@
 
 -- One index probe a tenant, lane and relay (of those that the worker asks for): no row is stepped over,
 -- whatever waits behind it. Tenants come after p_after first and then round again, so that a caller who
--- moves p_after on is fair to all. Jobs and rules, which wait for the chores, have p_limit rows of their own: they crowd out no message.
+-- moves p_after on is fair to all. Each relay has an even share of p_limit, lest the rows of one that
+-- stalls, on which nothing moves, crowd out the others'. Jobs and rules, which wait for the chores, have
+-- p_limit rows of their own: they crowd out no message.
 -- (Here and below without sequential scans: statistics lag behind a table that fills and empties within
 -- minutes, and by stale ones the planner expects the first row to be a wanted one. And in plpgsql, which
 -- keeps the plan: planned at each call it cost five times as much.)
@@ -14,22 +16,22 @@ language plpgsql stable security definer set search_path = handbell, pg_temp
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
     return query
-    (select w.tenant_id, w.what, w.lane, w.relay
-    from (
-        select t.tenant_id, 'messages' as what, l.lane, r.relay
+    (select w.tenant_id, 'messages', w.lane, r.relay
+    from unnest(p_relays) as r (relay) cross join lateral (
+        select t.tenant_id, l.lane
         from handbell.tenant t
         cross join (values (1::smallint), (2::smallint), (3::smallint), (4::smallint), (5::smallint),
                            (6::smallint)) l (lane)
-        cross join unnest(p_relays) as r (relay)
         cross join lateral (
             select from handbell.message m
             where m.tenant_id = t.tenant_id and m.lane = l.lane and m.relay = r.relay
               and m.state = 'ready' and m.due <= now()
             order by m.due desc limit 1) one -- from the end where less has been claimed
         where t.is_live and (select is_open from handbell.life)
+        order by l.lane, t.tenant_id <= p_after, t.tenant_id
+        limit p_limit / cardinality(p_relays)
     ) w
-    order by w.lane, w.tenant_id <= p_after, w.tenant_id
-    limit p_limit)
+    order by w.lane, w.tenant_id <= p_after, w.tenant_id)
     union all
     (select w.tenant_id, w.what, 0::smallint, 0::smallint
     from (
