@@ -16,6 +16,7 @@ class WorkerGroup:
         self.settings = settings or {}
         self.hosts = {}
         self.workers = {}
+        self.kills = []  # (name, time.time())
         for host in hosts or [None] * count:
             self.add(host)
 
@@ -50,6 +51,7 @@ class WorkerGroup:
         """kill -9; it must have been running."""
         self.workers[name].check_running()
         self.workers[name].kill()
+        self.kills.append((name, time.time()))
 
     def check_running(self):
         return all(worker.check_running() for worker in self.workers.values())
