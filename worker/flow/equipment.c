@@ -18,6 +18,14 @@ bool equipment_differs(const struct equipment *a, const struct equipment *b,
     return false;
 }
 
+void equipment_log(const struct equipment *equipment, const char *owner, const char *event)
+{
+    LOG(LOG_LEVEL_INFO, event, log_text("owner", owner), log_text("version", HANDBELL_VERSION),
+        log_int("in_memory", equipment->options.in_memory),
+        log_int("connections", equipment_connections(equipment)),
+        log_int("dkim_domains", (int64_t)dkim_keys_count(equipment->dkim_keys)));
+}
+
 void equipment_warn_of_restart(const struct equipment *before, const struct equipment *now)
 {
     if (equipment_differs(before, now, database_settings) ||

@@ -50,6 +50,8 @@ uint32_t equipment_connections(const struct equipment *equipment);
 /* Whether one of the rows of `table` differs between the two. */
 bool equipment_differs(const struct equipment *a, const struct equipment *b,
                        const struct setting *table);
+/* Says in the log that `event` has come about, and with what the worker `owner` works now. */
+void equipment_log(const struct equipment *equipment, const char *owner, const char *event);
 /* Says in the log what differs and is not taken over while running: the database's address and the
  * state directory. */
 void equipment_warn_of_restart(const struct equipment *before, const struct equipment *now);

@@ -1,6 +1,7 @@
 /* Polling and claiming. */
 #include "worker/flow/intake.h"
 
+#include "worker/base/clock.h"
 #include "worker/flow/refusal.h"
 
 #include <stdlib.h>
@@ -90,7 +91,7 @@ static void on_seen(void *context, const struct pg_result *result, bool is_true)
     struct intake *intake = context;
     if (result->kind != PG_RESULT_ROWS)
         return;
-    relays_renew_lease(intake->relays);
+    relays_renew_lease(intake->relays, intake->asked_at_ms);
     if (!is_true && intake->is_open)
         intake->on_claims_lost(intake->context);
 }
@@ -147,7 +148,6 @@ static void on_due_work(void *context, const struct pg_result *result, const str
         return;
     if (result->kind == PG_RESULT_ROWS) {
         size_t count_before = intake->row_count;
-        relays_renew_lease(intake->relays);
         memcpy(intake->rows_before, intake->rows, count_before * sizeof intake->rows[0]);
         intake->row_count = 0;
         for (size_t i = 0; i < count; i++)
@@ -167,6 +167,7 @@ static void intake_poll(struct intake *intake)
         return;
     intake->is_poll_wanted = false;
     intake->polled_at_ms = loop_now_ms(intake->loop);
+    intake->asked_at_ms = clock_monotonic_ms();
     int relays[SMTP_RELAYS];
     size_t count = relays_numbers(intake->relays, relays);
     intake->asked = count;
@@ -204,7 +205,6 @@ static void on_claimed(void *context, const struct pg_result *result,
     intake->claims--;
     intake->coming[claim->relay - 1] -= claim->limit;
     if (result->kind == PG_RESULT_ROWS) {
-        relays_renew_lease(intake->relays);
         is_lost = !message_flow_take(&intake->relays->flows[claim->relay - 1], claim->tenant_id,
                                      claim->lane, claimed);
     } else {

@@ -50,6 +50,7 @@ struct intake {
     struct log_pause claim_trouble;
     unsigned claims;
     uint64_t polled_at_ms;
+    uint64_t asked_at_ms; /* the same by clock_monotonic_ms, from which a lease counts */
     uint32_t coming[SMTP_RELAYS]; /* messages that claims under way may bring, by relay */
     int64_t cursor;               /* the tenant that was served last */
     uint64_t turn;

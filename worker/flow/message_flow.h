@@ -85,9 +85,10 @@ void message_flow_tick(struct message_flow *flow);
 void message_flow_advance(struct message_flow *flow);
 /* The signing's on_signed: takes the message on in its own flow. */
 void message_flow_take_signed(struct message *message, const struct error *error);
-/* Each answer on the connection that holds the worker's lock renews the lease; one on another
- * connection says nothing of that lock. */
-void message_flow_renew_lease(struct message_flow *flow);
+/* What was asked at `asked_at_ms` on the connection that holds the worker's lock was answered: the
+ * lease counts from there, for the answer may have lain unread while the process was stopped. One
+ * on another connection says nothing of that lock. */
+void message_flow_renew_lease(struct message_flow *flow, uint64_t asked_at_ms);
 
 /* Takes what a claim brought. False when memory failed for some: those are still claimed in the
  * database. */

@@ -70,7 +70,6 @@ void message_flow_open(struct message_flow *flow, struct queue *urgent_queue,
     flow->urgent_queue = urgent_queue;
     flow->mark_queue = mark_queue;
     flow->is_serving = true;
-    message_flow_renew_lease(flow);
     outbox_open(&flow->outbox, record_queue);
     message_flow_advance(flow);
 }
@@ -82,9 +81,9 @@ void message_flow_close(struct message_flow *flow)
     message_steps_forget_claimed(flow);
 }
 
-void message_flow_renew_lease(struct message_flow *flow)
+void message_flow_renew_lease(struct message_flow *flow, uint64_t asked_at_ms)
 {
-    flow->database_answered_at_ms = clock_monotonic_ms();
+    flow->database_answered_at_ms = asked_at_ms;
 }
 
 void message_flow_stop(struct message_flow *flow)

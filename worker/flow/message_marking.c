@@ -51,6 +51,7 @@ bool message_flow_take(struct message_flow *flow, int64_t tenant_id, enum lane l
 
 struct mark_call {
     struct message_flow *flow;
+    uint64_t asked_at_ms;
     size_t count;
     struct message *messages[MESSAGE_FLOW_MARK_BATCH];
 };
@@ -120,6 +121,7 @@ static bool flow_mark_batch(struct message_flow *flow, const struct message *fir
     if (call == NULL)
         return false;
     call->flow = flow;
+    call->asked_at_ms = clock_monotonic_ms();
     call->count = 0;
     flow->turns[first->lane] = tenant_id;
     LIST_EACH(link, list)
@@ -176,12 +178,12 @@ static bool message_waits_for_domain(struct message_flow *flow, struct message *
 }
 
 static void message_take_verdict(struct message_flow *flow, struct message *message,
-                                 const struct queue_marked *marked)
+                                 const struct queue_marked *marked, uint64_t marked_at_ms)
 {
     switch (marked->verdict) {
     case QUEUE_VERDICT_GO:
         message->address = strdup(marked->address);
-        message->marked_at_ms = clock_monotonic_ms();
+        message->marked_at_ms = marked_at_ms;
         if (message->address == NULL ||
             !message_keep_courses(message, marked->courses, marked->course_count) ||
             message_waits_for_domain(flow, message))
@@ -217,6 +219,13 @@ static const struct queue_marked *marked_find(const struct queue_marked *marked,
     return &unknown;
 }
 
+/* Since when the marks may hold. The answer may have lain here, while the process was stopped. */
+static uint64_t mark_call_since_ms(const struct mark_call *call)
+{
+    uint64_t waited_from_ms = loop_waited_from_ms(call->flow->parts.loop);
+    return call->asked_at_ms > waited_from_ms ? call->asked_at_ms : waited_from_ms;
+}
+
 static void on_marked(void *context, const struct pg_result *result,
                       const struct queue_marked *marked, size_t count)
 {
@@ -231,7 +240,8 @@ static void on_marked(void *context, const struct pg_result *result,
         struct message *message = call->messages[i];
         switch (result->kind) {
         case PG_RESULT_ROWS:
-            message_take_verdict(flow, message, marked_find(marked, count, i, message->message_id));
+            message_take_verdict(flow, message, marked_find(marked, count, i, message->message_id),
+                                 mark_call_since_ms(call));
             break;
         case PG_RESULT_LOST: /* it may be marked or not: it is not sent, and given back later */
             message_steps_give_back(flow, message);

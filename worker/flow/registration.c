@@ -187,6 +187,7 @@ static void registration_open_gate(struct registration *registration)
 static void registration_take(struct registration *registration)
 {
     registration->state = REGISTRATION_TAKING;
+    registration->asked_at_ms = clock_monotonic_ms();
     take_over_begin(&registration->take_over, registration->queue, registration->owner, false);
 }
 

@@ -55,6 +55,7 @@ struct registration {
     struct log_pause waiting;
     uint64_t begun_at_ms;
     uint64_t logged_at_ms;
+    uint64_t asked_at_ms; /* what the last answer, behind which on_done fires, was to */
     bool is_reconciling;
     bool was_done; /* once in this process's life: what it sends is known to it from then on */
     /* The worker is registered, and nothing of its own is left in flight that it does not know. */

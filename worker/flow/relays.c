@@ -88,10 +88,10 @@ void relays_tick(struct relays *relays)
         message_flow_tick(&relays->flows[i]);
 }
 
-void relays_renew_lease(struct relays *relays)
+void relays_renew_lease(struct relays *relays, uint64_t asked_at_ms)
 {
     for (size_t i = 0; i < SMTP_RELAYS; i++)
-        message_flow_renew_lease(&relays->flows[i]);
+        message_flow_renew_lease(&relays->flows[i], asked_at_ms);
 }
 
 void relays_stop(struct relays *relays)

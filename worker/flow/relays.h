@@ -36,7 +36,7 @@ void relays_open(struct relays *relays, const char *owner, struct queue *bell_qu
 /* As for one flow: see message_flow.h. */
 void relays_close(struct relays *relays);
 void relays_tick(struct relays *relays);
-void relays_renew_lease(struct relays *relays);
+void relays_renew_lease(struct relays *relays, uint64_t asked_at_ms);
 void relays_stop(struct relays *relays);
 bool relays_are_empty(const struct relays *relays);
 

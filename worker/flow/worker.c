@@ -91,6 +91,7 @@ static void on_registered(void *context)
 {
     struct worker *worker = context;
 
+    relays_renew_lease(&worker->relays, worker->registration.asked_at_ms);
     relays_open(&worker->relays, worker->state.owner, worker->links[WORKER_LINK_BELL].queue,
                 worker->links[WORKER_LINK_MARK].queue, worker->links[WORKER_LINK_RECORD].queue);
     keeping_serve(&worker->keeping);
@@ -99,12 +100,8 @@ static void on_registered(void *context)
     intake_open(&worker->intake, worker->links[WORKER_LINK_BELL].queue,
                 worker->links[WORKER_LINK_CLAIM].queue);
     if (worker->phase == WORKER_STARTING || worker->is_away_said)
-        LOG(LOG_LEVEL_INFO,
-            worker->phase == WORKER_STARTING ? "worker_started" : "database_found_again",
-            log_text("owner", worker->state.owner), log_text("version", HANDBELL_VERSION),
-            log_int("in_memory", worker->equipment->options.in_memory),
-            log_int("connections", equipment_connections(worker->equipment)),
-            log_int("dkim_domains", (int64_t)dkim_keys_count(worker->equipment->dkim_keys)));
+        equipment_log(worker->equipment, worker->state.owner,
+                      worker->phase == WORKER_STARTING ? "worker_started" : "database_found_again");
     worker->is_away_said = false;
     if (worker->phase == WORKER_STARTING)
         service_notify_ready();
@@ -311,9 +308,7 @@ static void on_reload(struct worker *worker)
         return;
     service_notify_reloading();
     if (worker_reload(worker, &error))
-        LOG(LOG_LEVEL_INFO, "settings_reloaded",
-            log_int("connections", equipment_connections(worker->equipment)),
-            log_int("dkim_domains", (int64_t)dkim_keys_count(worker->equipment->dkim_keys)));
+        equipment_log(worker->equipment, worker->state.owner, "settings_reloaded");
     else
         LOG(LOG_LEVEL_ERROR, "reload_failed", log_text("kept", "the settings before"),
             log_text("reason", error.text));

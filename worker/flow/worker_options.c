@@ -26,7 +26,9 @@ const struct setting worker_settings[] = {
      "one ends them as uncertain.",
      false},
     {"worker", "poll_ms", SETTING_INTEGER, "ms", 50, 60000, "1000",
-     "How often the database is asked for work; it also wakes the worker when work is due.", false},
+     "How often the database is asked for work, at least three times in lease_s; it also wakes the "
+     "worker when work is due.",
+     false},
     {"worker", "journal_sync", SETTING_TEXT, "", 1, 16, "none",
      "When the journal in state_dir is on the disk. none: the system writes it in its own time; "
      "nothing is lost when this program ends, however it ends, but a power cut or a crash of the "
@@ -86,6 +88,9 @@ bool worker_options_read(const struct config *config, struct worker_options *opt
     options->takeover_grace_s = (uint32_t)config_integer(config, "worker", "takeover_grace_s");
     options->keep_days = (uint32_t)config_integer(config, "worker", "keep_days");
     options->poll_ms = (uint32_t)config_integer(config, "worker", "poll_ms");
+    /* Polls renew the lease. */
+    if (options->poll_ms > options->lease_ms / 3)
+        options->poll_ms = options->lease_ms / 3;
     /* A worker that others believe dead must have stopped sending before they say so. */
     if (options->lease_ms >= options->takeover_grace_s * 1000)
         return error_set(error, EX_CONFIG,

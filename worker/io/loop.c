@@ -2,19 +2,27 @@
  * whose close callback frees the object: loop_free relies on that for what owners left behind. */
 #include "worker/io/loop.h"
 
+#include "worker/base/clock.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <uv.h>
 
+enum { LOOP_HELD_UP_MS = 250 };
+
 /* `deferred` is the head of a ring of waiting callbacks. They run in the check phase, right after
  * the turn's polling; `idle` is active while any waits, so that polling does not block. */
 struct loop {
     uv_loop_t uv;
     uv_check_t check;
+    uv_prepare_t prepare;
     uv_idle_t idle;
     struct loop_defer deferred;
+    uint64_t waited_from_ms;
+    uint64_t prepared_at_ms; /* when this turn began to wait, and for how long at most */
+    uint32_t timeout_ms;
 };
 
 struct loop_timer {
@@ -91,6 +99,20 @@ static void check_ran(uv_check_t *check)
     }
 }
 
+/* A turn that took longer than it was to wait was held up, and libuv may then have run its timers
+ * without a look at the descriptors: what the next turn reads may have come in this one. */
+static void prepare_ran(uv_prepare_t *handle)
+{
+    struct loop *loop = handle->data;
+    uint64_t now_ms = clock_monotonic_ms();
+    int timeout_ms = uv_backend_timeout(&loop->uv);
+    bool was_held_up = now_ms - loop->prepared_at_ms > loop->timeout_ms + LOOP_HELD_UP_MS;
+
+    loop->waited_from_ms = was_held_up ? loop->prepared_at_ms : now_ms;
+    loop->prepared_at_ms = now_ms;
+    loop->timeout_ms = timeout_ms < 0 ? INT32_MAX : (uint32_t)timeout_ms;
+}
+
 struct loop *loop_new(struct error *error)
 {
     struct loop *loop = calloc(1, sizeof *loop);
@@ -111,6 +133,11 @@ struct loop *loop_new(struct error *error)
     loop->check.data = loop;
     uv_check_start(&loop->check, check_ran);
     uv_unref((uv_handle_t *)&loop->check);
+    uv_prepare_init(&loop->uv, &loop->prepare);
+    loop->prepare.data = loop;
+    uv_prepare_start(&loop->prepare, prepare_ran);
+    uv_unref((uv_handle_t *)&loop->prepare);
+    loop->prepared_at_ms = loop->waited_from_ms = clock_monotonic_ms();
     return loop;
 }
 
@@ -119,7 +146,8 @@ static void handle_close_any(uv_handle_t *handle, void *context)
     struct loop *loop = context;
     if (uv_is_closing(handle))
         return;
-    if (handle == (uv_handle_t *)&loop->check || handle == (uv_handle_t *)&loop->idle)
+    if (handle == (uv_handle_t *)&loop->check || handle == (uv_handle_t *)&loop->idle ||
+        handle == (uv_handle_t *)&loop->prepare)
         uv_close(handle, NULL);
     else
         uv_close(handle, handle_free);
@@ -152,6 +180,11 @@ void loop_stop(struct loop *loop)
 uint64_t loop_now_ms(const struct loop *loop)
 {
     return uv_now(&loop->uv);
+}
+
+uint64_t loop_waited_from_ms(const struct loop *loop)
+{
+    return loop->waited_from_ms;
 }
 
 static void timer_fired(uv_timer_t *uv)

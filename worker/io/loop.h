@@ -36,6 +36,9 @@ void loop_stop(struct loop *loop);
 /* CLOCK_MONOTONIC in milliseconds as read at the start of this turn: cheap, on the same scale as
  * clock_monotonic_ms, and late by as long as this turn's callbacks have taken. */
 uint64_t loop_now_ms(const struct loop *loop);
+/* What is read in this turn had not come before then, by clock_monotonic_ms: when the loop began to
+ * wait for it. It may have come at any time since, for the process may have been stopped. */
+uint64_t loop_waited_from_ms(const struct loop *loop);
 
 /* A single-shot timer, not yet started; NULL without memory. */
 struct loop_timer *loop_timer_new(struct loop *loop, void (*on_time)(void *context), void *context);
