@@ -71,3 +71,16 @@ language sql stable as $$
         else (select split_part(p_course, '.', case r.anchor when 'start' then 3 else 4 end)
               from handbell.rule r where r.kind = p_kind) end, '')
 $$;
+
+-- Where this database stands, so that a worker knows one that was put back (44_life.sql): by what is on the
+-- disk, which goes back only when the database does.
+create or replace function keep_place(
+    out system_identifier bigint, out timeline integer, out log_position bigint)
+language plpgsql stable security definer set search_path = handbell, pg_temp as $$
+declare
+    v_log pg_lsn := pg_current_wal_flush_lsn();
+begin
+    select s.system_identifier into system_identifier from pg_control_system() s;
+    timeline := ('x' || left(pg_walfile_name(v_log), 8))::bit(32)::integer;
+    log_position := v_log - pg_lsn '0/0';
+end $$;

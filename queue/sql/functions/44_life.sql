@@ -95,14 +95,23 @@ begin
     return true;
 end $$;
 
--- For `handbell check` and `handbell status`: one row. awaited: owners that have not told yet.
+-- For `handbell check` and `handbell status`: one row. awaited: owners that have not told yet. A database
+-- that no worker has seen since it was restored or promoted says so, too: the first one closes the gate.
 create or replace function life_report()
 returns table (is_open boolean, reason text, began_at timestamptz, number bigint, awaited uuid[])
 language sql stable security definer set search_path = handbell, pg_temp as $$
-    select l.is_open, l.reason, l.began_at, l.number,
+    select l.is_open and x.news is null, coalesce(x.news, l.reason), l.began_at, l.number,
            array(select w.owner from handbell.worker w
-                 where w.is_awaited and not l.is_open order by w.owner)
+                 where case when x.news is null then w.is_awaited and not l.is_open
+                            else w.seen_at > (select max(seen_at) from handbell.worker)
+                                             - interval '1 day' end
+                 order by w.owner)
     from handbell.life l
+    cross join handbell.keep_place() p
+    cross join lateral (select case
+        when not l.is_open or l.system_identifier is null then null
+        when l.system_identifier <> p.system_identifier then 'moved'
+        when l.timeline <> p.timeline then 'promoted' end as news) x
 $$;
 
 -- ---- What a worker tells. ----

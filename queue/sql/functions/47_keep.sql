@@ -40,18 +40,6 @@ begin
     return query select * from keep_place();
 end $$;
 
--- What is on the disk: it goes back only when the database does.
-create or replace function keep_place(
-    out system_identifier bigint, out timeline integer, out log_position bigint)
-language plpgsql stable security definer set search_path = handbell, pg_temp as $$
-declare
-    v_log pg_lsn := pg_current_wal_flush_lsn();
-begin
-    select s.system_identifier into system_identifier from pg_control_system() s;
-    timeline := ('x' || left(pg_walfile_name(v_log), 8))::bit(32)::integer;
-    log_position := v_log - pg_lsn '0/0';
-end $$;
-
 -- A registered worker asks up to where this database has its file. No row: it is not registered.
 -- is_open: the gate is, so somebody has accepted that what cannot be read is lost.
 create or replace function keep_kept(p_owner uuid)
