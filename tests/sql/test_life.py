@@ -177,6 +177,10 @@ def test_a_worker_that_was_gone_for_long_is_not_waited_for(worker, connect, owne
     stopped = Queue(connect(WORKER)).start()
     owner.execute("update worker set seen_at = now() - interval '25 h' where owner = %s", [gone.owner])
     owner.execute("update worker set seen_at = now() - interval '1 h' where owner = %s", [stopped.owner])
+    pretend(owner, "promoted")
+    worker.ask_to_start()
+    assert report(owner)[3] == [worker.owner]
+    assert reconcile(worker)
     pretend(owner, "moved")
     worker.ask_to_start()
     assert set(report(owner)[3]) == {worker.owner, stopped.owner}

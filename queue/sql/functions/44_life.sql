@@ -29,23 +29,30 @@ begin
     return l.number;
 end $$;
 
--- Waited for are those that were there within a day of the last sign of life of any worker, stopped ones
--- too: what they sent may be what was forgotten.
+-- Waited for are the workers that were seen since then. A standby is promoted within seconds of the end of
+-- its primary: those that were there. Of a backup nobody knows how much was sent since: those of the day
+-- before, stopped ones too.
+create or replace function life_awaited_since(p_reason text) returns timestamptz
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select max(w.seen_at) - case when p_reason = 'promoted' then interval '2 min' else interval '1 day' end
+    from handbell.worker w
+$$;
+
 create or replace function life_begin(p_reason text, p_system_identifier bigint, p_timeline integer)
 returns bigint
 language plpgsql as $$
 declare
     v_now timestamptz := clock_timestamp();
-    v_last timestamptz := (select max(seen_at) from worker);
     v_number bigint;
+    v_reason text;
 begin
     update life
         set number = number + 1, system_identifier = p_system_identifier, timeline = p_timeline,
             -- A promotion of what was restored and is not settled yet leaves it a restored one.
             reason = case when is_open or reason = 'promoted' then p_reason else reason end,
             is_open = false, began_at = v_now, accepted_by = null
-        returning number into v_number;
-    update worker set is_awaited = seen_at > v_last - interval '1 day';
+        returning number, reason into v_number, v_reason;
+    update worker set is_awaited = seen_at > life_awaited_since(v_reason);
     return v_number;
 end $$;
 
@@ -103,8 +110,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
     select l.is_open and x.news is null, coalesce(x.news, l.reason), l.began_at, l.number,
            array(select w.owner from handbell.worker w
                  where case when x.news is null then w.is_awaited and not l.is_open
-                            else w.seen_at > (select max(seen_at) from handbell.worker)
-                                             - interval '1 day' end
+                            else w.seen_at > handbell.life_awaited_since(x.news) end
                  order by w.owner)
     from handbell.life l
     cross join handbell.keep_place() p
