@@ -3,20 +3,19 @@ run, for it needs a minute, and the first time a package mirror."""
 
 import json
 import re
+import shlex
+import subprocess
 
 import pytest
 
 from tests.support import machine as machines
-from tests.support import people, portal, programs, scale, schema, units
+from tests.support import people, portal, process, programs, scale, schema, units
 
 WORKERS = ["handbell-worker@1.service", "handbell-worker@2.service"]
 SERVICES = [*WORKERS, "handbell-web.service"]
 ENABLED = ["handbell.target", *SERVICES, "handbell-retention.timer"]
 SINK = "/var/sink"
-# The database's part of docs/operations.md, "Install".
-LOGINS = """create role "handbell-worker" login in role handbell_worker;
-            create role "handbell-web" login in role handbell_web;
-            create role "handbell-retention" login in role handbell_retention;"""
+PAGE = (process.ROOT / "docs/operations.md").read_text(encoding="utf-8")
 
 
 def why_not():
@@ -55,16 +54,19 @@ def machine(tmp_path_factory, no_log_names_a_person):
 
 
 def set_up(machine):
-    machine.run("useradd", "--system", "--no-create-home", "handbell_owner")
-    machine.run("psql", "--command=create role handbell_owner login createrole",
-                "--command=create database handbell owner handbell_owner", user="postgres")  # fmt: skip
-    machine.run("handbell", "migrate", user="handbell_owner")
-    sql(machine, LOGINS)
+    install = PAGE.partition("## Install")[2].partition("\n## ")[0]
+    # As it stands on the page, but for program and key, which are there, and the portal's own tenant.
+    for command in re.findall(r"^ +sudo (.+)$", install, re.M):
+        if not re.search(r"cmake|/etc/handbell|tenant grant|systemctl start", command):
+            words = shlex.split(command)
+            user = words[1] if words[0] == "-u" else None
+            machine.run(*(words[2:] if user else words), user=user)
     machine.run("install", "-d", "-m", "0755", SINK)
     machine.run("systemd-run", "--unit=sink", "python3", "-m", "aiosmtpd", "-n", "-l", "127.0.0.1:2525",
                 "-c", "aiosmtpd.handlers.Mailbox", f"{SINK}/mails")  # fmt: skip
-    machine.systemctl("enable", *ENABLED)
     machine.systemctl("start", "handbell.target")
+    (second,) = re.findall(r"`sudo systemctl (enable --now handbell-worker@2)`", PAGE)
+    machine.systemctl(*second.split())
     facts = {**portal.TENANT_FACTS, "rules": {"brake": 1000}}
     sql(machine, f"select handbell.put_tenant('demo', '{json.dumps(facts)}');"
                  " select handbell.go_live('demo');")  # fmt: skip
@@ -206,6 +208,29 @@ def test_a_service_that_hangs_is_ended_by_the_watchdog_and_started_anew(machine,
         machine.run("rm", "-r", folder)
         machine.systemctl("daemon-reload")
         machine.systemctl("restart", unit)
+
+
+def test_dkim_keys_that_are_roots_alone_come_as_credentials(machine):
+    folder, unit = "/run/systemd/system/handbell-worker@1.service.d", "handbell-worker@1.service"
+    (dkim,) = re.findall(r"\n +(LoadCredential=dkim:.+)\n +(Environment=.+)\n", PAGE)
+    key = subprocess.run(["openssl", "genpkey", "-algorithm", "ED25519"], capture_output=True, text=True,
+                         check=True).stdout  # fmt: skip
+    machine.run("install", "-d", "-m", "0700", "/etc/handbell/dkim/westmarch.example.org")
+    machine.run("tee", "/etc/handbell/dkim/westmarch.example.org/ed1.pem", text=key)
+    machine.run("chmod", "0600", "/etc/handbell/dkim/westmarch.example.org/ed1.pem")
+    machine.run("mkdir", "-p", folder)
+    machine.run("tee", f"{folder}/secrets.conf", text="\n".join(["[Service]", *dkim, ""]))
+    machine.systemctl("daemon-reload")
+    machine.systemctl("restart", unit)
+    assert "dkim_domains=1" in machine.journal(unit).rpartition("worker_started")[2]
+    machine.systemctl("stop", WORKERS[1])
+    book(machine, "signed")
+    wait_for_mails(machine, "signed", 1)
+    found = machine.run("grep", "-rlE", "^DKIM-Signature:", f"{SINK}/mails").stdout
+    assert len(found.splitlines()) == 1
+    machine.run("rm", "-r", folder)
+    machine.systemctl("daemon-reload")
+    machine.systemctl("restart", unit, WORKERS[1])
 
 
 def test_a_wrong_setting_is_said_and_not_tried_again(machine):

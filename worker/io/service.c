@@ -22,11 +22,6 @@ void service_notify_stopping(void)
     (void)sd_notify(0, "STOPPING=1");
 }
 
-void service_notify_status(const char *text)
-{
-    (void)sd_notifyf(0, "STATUS=%s", text);
-}
-
 uint64_t service_watchdog_ms(void)
 {
     uint64_t within_us = 0;

@@ -11,8 +11,6 @@ void service_notify_ready(void);
 void service_notify_reloading(void);
 /* The service is ending. */
 void service_notify_stopping(void);
-/* What `systemctl status` shows beside the state: one line, which names nobody. */
-void service_notify_status(const char *text);
 
 /* Within how many milliseconds the manager must hear service_notify_alive each time, lest it ends
  * this process and starts another (WatchdogSec=); 0: it does not ask. */
