@@ -162,7 +162,7 @@ bool journal_file_read(const struct journal_file_reading *reading, struct journa
     if (is_read && file->state == JOURNAL_FILE_WHOLE) {
         if (reading->on_header != NULL)
             reading->on_header(reading->context, file);
-        if (!walk_records(fd, reading, file))
+        if (reading->on_record != NULL && !walk_records(fd, reading, file))
             is_read = file_error(reading, error, EX_OSERR, strerror(errno));
     }
     close(fd);

@@ -29,8 +29,8 @@ struct journal_file {
 typedef void journal_file_on_record(void *context, const struct journal_record *record);
 
 /* Reads journal.`slot` (0 or 1) of `directory`. `on_header` (or NULL) is called before the first
- * record. False with `error` where it cannot be read, or is not `owner`'s journal in this version;
- * `path` names the directory in it. */
+ * record; without `on_record` the header alone is read. False with `error` where it cannot be read,
+ * or is not `owner`'s journal in this version; `path` names the directory in it. */
 struct journal_file_reading {
     int directory;
     const char *path;
