@@ -200,6 +200,8 @@ static void answers_read(struct pg *pg)
         if (reason != NULL && !pg->is_freed && pg->connection != NULL)
             pg_give_up(pg, PG_STATE_DOWN, reason);
     }
+    if (!pg->is_freed && pg->connection != NULL && pg->calls.is_out_of_step)
+        pg_give_up(pg, PG_STATE_DOWN, pg->calls.answer.text);
 }
 
 static void notifications_read(struct pg *pg)

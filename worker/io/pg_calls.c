@@ -99,37 +99,60 @@ bool pg_calls_send(struct pg_calls *calls, struct pg_connection *connection,
     return true;
 }
 
-/* The first failure of a transaction is its answer; without one, its last result is. */
-static void answer_add(struct pg_calls *calls, struct pg_result *result)
+static bool answers_leave_step(struct pg_calls *calls, const char *reason)
+{
+    char text[PG_TEXT_BYTES];
+    snprintf(text, sizeof text, "%s", reason);
+    pg_connection_clear(&calls->answer);
+    snprintf(calls->answer.text, sizeof calls->answer.text, "%s", text);
+    calls->is_out_of_step = true;
+    return false;
+}
+
+/* The first failure of a transaction is its answer; without one, its last result is. False: the
+ * answers are out of step. */
+static bool answer_add(struct pg_calls *calls, struct pg_result *result)
 {
     const struct pg_pending *call = calls->sent.first;
     bool is_of_prepare = call->is_preparing && calls->answer_count == 0;
     bool has_failed = calls->answer_count > 0 && calls->answer.kind != PG_RESULT_ROWS;
+    size_t expected = call->is_preparing ? 2 : 1; /* and a failure more where it does not commit */
+    if (result->kind == PG_RESULT_LOST ||
+        (result->kind == PG_RESULT_ROWS && calls->answer_count >= expected)) {
+        answers_leave_step(calls,
+                           result->kind == PG_RESULT_LOST ? result->text : "an answer too many");
+        pg_connection_clear(result);
+        return false;
+    }
     calls->answer_count++;
     if (is_of_prepare && result->kind != PG_RESULT_ROWS)
         prepared_forget(calls, call->statement);
     if (has_failed) {
         pg_connection_clear(result);
-        return;
+        return true;
     }
     pg_connection_clear(&calls->answer);
     calls->answer = *result;
+    return true;
 }
 
 bool pg_calls_next(struct pg_calls *calls, struct pg_connection *connection,
                    struct pg_pending **call, struct pg_result *result)
 {
-    while (calls->sent.count > 0) {
+    while (calls->sent.count > 0 && !calls->is_out_of_step) {
         struct pg_result part;
         switch (pg_connection_next(connection, &part)) {
         case PG_STEP_WAIT:
             return false;
         case PG_STEP_RESULT:
-            answer_add(calls, &part);
+            if (!answer_add(calls, &part))
+                return false;
             break;
         case PG_STEP_END:
             break;
         case PG_STEP_SYNC:
+            if (calls->answer_count == 0)
+                return answers_leave_step(calls, "an answer is missing");
             *call = list_pop(&calls->sent);
             *result = calls->answer;
             calls->answer = (struct pg_result){.kind = PG_RESULT_UNSENT};
@@ -149,6 +172,7 @@ void pg_calls_lose(struct pg_calls *calls)
     }
     pg_connection_clear(&calls->answer);
     calls->answer_count = 0;
+    calls->is_out_of_step = false;
     calls->prepared_count = 0;
 }
 

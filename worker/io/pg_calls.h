@@ -29,6 +29,7 @@ struct pg_calls {
     struct pg_list ended;
     struct pg_result answer; /* what has come for the oldest */
     size_t answer_count;
+    bool is_out_of_step; /* answers do not fit the calls: nothing more of this connection is true */
     const struct pg_statement *prepared[PG_STATEMENTS_MAXIMUM];
     size_t prepared_count;
 };
@@ -44,7 +45,10 @@ bool pg_calls_send(struct pg_calls *calls, struct pg_connection *connection,
                    const struct pg_pending *call, const char *const *parameters, bool *is_broken);
 
 /* Reads on until the oldest call's transaction is over: only then is its answer true. Takes that
- * call out (to be freed) with its result (to be cleared). False: nothing more has come. */
+ * call out (to be freed) with its result (to be cleared). False: nothing more has come, or
+ * `is_out_of_step`, with a reason in `answer.text`: libpq makes results of its own where it has no
+ * memory for the server's, and can lose the end of a transaction then, so that each answer would be
+ * taken for the one before it. */
 bool pg_calls_next(struct pg_calls *calls, struct pg_connection *connection,
                    struct pg_pending **call, struct pg_result *result);
 
