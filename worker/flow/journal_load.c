@@ -66,12 +66,6 @@ static void on_record(void *context, const struct journal_record *record)
         load->settled_before = record->settled_before;
 }
 
-static void ignore(void *context, const struct journal_record *record)
-{
-    (void)context;
-    (void)record;
-}
-
 static bool load_file(struct journal *journal, struct load *load, unsigned slot, bool is_counted,
                       struct error *error)
 {
@@ -81,7 +75,7 @@ static bool load_file(struct journal *journal, struct load *load, unsigned slot,
         .slot = slot,
         .owner = &journal->owner,
         .on_header = is_counted ? on_header : NULL,
-        .on_record = is_counted ? on_record : ignore,
+        .on_record = is_counted ? on_record : NULL,
         .context = load,
     };
     return journal_file_read(&reading, &load->files[slot], error);
@@ -117,8 +111,7 @@ static void load_log(const struct journal *journal, const struct load *load)
             log_text("so", "what was being sent and is not in it counts as in doubt"));
 }
 
-/* The header alone says which file comes first, so they are read twice; the second time in order.
- */
+/* The headers say which file comes first. */
 bool journal_load(struct journal *journal, struct error *error)
 {
     struct load load = {.reach_unix_s = -1};
