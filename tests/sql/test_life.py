@@ -172,6 +172,18 @@ def test_a_database_put_back_on_its_own_timeline_is_a_restored_one(worker, owner
     assert reconcile(worker)
 
 
+@pytest.mark.parametrize(
+    ("age", "ahead", "reason"),
+    [("1 h", 1000, "put_back"), ("1 min", 1000, "promoted"), ("1 h", -1000, "promoted")],
+)
+def test_what_was_recovered_to_a_point_in_time_is_a_restored_one(worker, owner, age, ahead, reason):
+    owner.execute("update worker set seen_at = now() - %s::interval", [age])
+    pretend(owner, "promoted")
+    system, timeline, position = place_of(owner)
+    assert worker.ask_to_start(system, timeline - 1, position + ahead) == "reconcile"
+    assert report(owner)[:2] == (False, reason)
+
+
 def test_a_worker_that_was_gone_for_long_is_not_waited_for(worker, connect, owner):
     gone = Queue(connect(WORKER)).start()
     stopped = Queue(connect(WORKER)).start()

@@ -139,7 +139,9 @@ begin
                 (v_month + interval '1 month') at time zone 'UTC');
         end if;
     end loop;
+    perform told_forget();
+    -- By then nothing that its file says can keep a mail from being sent.
     delete from worker w
-        where w.dead_since < now() - interval '7 days'
+        where w.dead_since < now() - interval '60 days'
           and not exists (select from in_flight_tenants(w.owner));
 end $$;

@@ -21,7 +21,13 @@ begin
     elsif l.system_identifier <> p.system_identifier then
         return life_begin('moved', p.system_identifier, p.timeline);
     elsif l.timeline <> p.timeline then
-        return life_begin('promoted', p.system_identifier, p.timeline);
+        -- Recovery to a point in time begins a timeline, as a promotion does; but what it brings is old.
+        return life_begin(case when p_system_identifier = p.system_identifier
+                                    and p_log_position > p.log_position
+                                    and (select max(seen_at) from worker)
+                                        < clock_timestamp() - interval '10 min'
+                               then 'put_back' else 'promoted' end,
+                          p.system_identifier, p.timeline);
     elsif p_system_identifier = p.system_identifier and p_timeline = p.timeline
           and p_log_position > p.log_position then
         return life_begin('put_back', p.system_identifier, p.timeline);
