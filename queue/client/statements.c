@@ -43,6 +43,10 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
                             "select slug, is_live, from_domain, bounce_domain"
                             " from handbell.mail_domains()",
                             0},
+    [QUEUE_SAFETY_STATUS] = {"safety_status",
+                             "select standby_names, commit_waits, is_synced, sees_standbys,"
+                             " standbys, synchronous from handbell.safety_status()",
+                             0},
     [QUEUE_LIFE_REPORT] = {"life_report",
                            "select is_open, coalesce(reason, ''),"
                            " to_char(began_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'),"

@@ -34,6 +34,7 @@ struct check {
     unsigned answered;
     unsigned unanswered_in_row;
     unsigned silent_domains_in_row;
+    struct json *safety;   /* of the database; NULL: not asked */
     struct json *domains;  /* done */
     struct json *findings; /* of the domain at hand */
     struct json *records;  /* to be published for it */

@@ -4,6 +4,7 @@
 #include "worker/cli/check.h"
 #include "worker/cli/check_life.h"
 #include "worker/cli/check_relays.h"
+#include "worker/cli/check_standby.h"
 #include "worker/cli/check_templates.h"
 #include "worker/cli/database.h"
 
@@ -96,12 +97,14 @@ static bool write_json(const struct check *check, const struct check_life *life,
                        int templates_status, const char *database)
 {
     struct json *report = json_new_object();
-    bool is_whole = report != NULL && set_text(report, "settings", "good") &&
-                    set_text(report, "templates", templates_status == EX_OK ? "good" : "bad") &&
-                    set_text(report, "database", database) &&
-                    (life->gate == NULL || json_set(report, "gate", json_hold(life->gate))) &&
-                    json_set(report, "kept", json_hold(life->kept)) &&
-                    json_set(report, "domains", json_hold(check->domains));
+    bool is_whole =
+        report != NULL && set_text(report, "settings", "good") &&
+        set_text(report, "templates", templates_status == EX_OK ? "good" : "bad") &&
+        set_text(report, "database", database) &&
+        (life->gate == NULL || json_set(report, "gate", json_hold(life->gate))) &&
+        (check->safety == NULL || json_set(report, "safety", json_hold(check->safety))) &&
+        json_set(report, "kept", json_hold(life->kept)) &&
+        json_set(report, "domains", json_hold(check->domains));
     char *text = is_whole ? json_print(report) : NULL;
     if (text != NULL)
         (void)puts(text);
@@ -116,6 +119,7 @@ static int check_end(const struct cli_arguments *arguments, struct check *check,
     struct error error = {.exit_status = templates_status, .text = "the templates are not good"};
     if (!cli_has_option(arguments, "json")) {
         (void)printf("database: %s\n", database);
+        check_standby_write(check->safety);
         check_life_write(life);
         check_write_text(check);
     } else if (!write_json(check, life, templates_status, database)) {
@@ -146,7 +150,8 @@ static int check_run(const struct cli_arguments *arguments, struct check *check,
         has_rows = sync != NULL && cli_database_call(sync, QUEUE_MAIL_DOMAINS, NULL, &rows, &error);
         check->has_unknown = !has_rows;
     }
-    check->has_failed = !check_life_look(&life, arguments, sync);
+    check->has_failed = !check_standby_look(sync, &check->safety);
+    check->has_failed = !check_life_look(&life, arguments, sync) || check->has_failed;
     check->has_unknown = check->has_unknown || (sync != NULL && life.gate == NULL);
     check_domains(check, has_rows ? &rows : NULL);
     static const char prefix[] = "database: ";
@@ -191,6 +196,7 @@ static int check_all(const struct cli_arguments *arguments)
     else
         status = cli_fail(arguments, &error);
     json_free(check.domains);
+    json_free(check.safety);
     public_suffix_free(check.suffixes);
     dkim_keys_let_go(check.keys);
     return status;
