@@ -18,7 +18,7 @@ static const struct pg_statement allow_statement = {
     "$7)",
     7};
 static const struct pg_statement misplaced_statement = {
-    "misplaced", "select tenant_id, relay from handbell.misplaced($1)", 1};
+    "misplaced", "select tenant_id, relay from handbell.misplaced($1, $2)", 2};
 static const struct pg_statement move_statement = {"move_messages",
                                                    "select handbell.move_messages($1, $2, $3)", 3};
 
@@ -154,10 +154,11 @@ static void read_misplaced(void *context, const struct pg_result *result)
     free(call);
 }
 
-bool queue_misplaced(struct queue *queue, int limit, queue_on_misplaced *on_done, void *context)
+bool queue_misplaced(struct queue *queue, int limit, bool is_thorough, queue_on_misplaced *on_done,
+                     void *context)
 {
     char limit_text[NUMBER_BYTES];
-    const char *parameters[] = {number(limit_text, limit)};
+    const char *parameters[] = {number(limit_text, limit), is_thorough ? "true" : "false"};
     return call(queue, &misplaced_statement, parameters, read_misplaced,
                 (struct relay_call){.on_misplaced = on_done, .context = context});
 }

@@ -53,8 +53,10 @@ struct queue_misplaced_row {
 typedef void queue_on_misplaced(void *context, const struct pg_result *result,
                                 const struct queue_misplaced_row *rows, size_t count);
 
-/* Whose due mail waits for a relay that it should not wait for; at most `limit` rows. */
-bool queue_misplaced(struct queue *queue, int limit, queue_on_misplaced *on_done, void *context);
+/* Whose due mail waits for a relay that it should not wait for; at most `limit` rows. Not
+ * `is_thorough`: of relays that are away alone. */
+bool queue_misplaced(struct queue *queue, int limit, bool is_thorough, queue_on_misplaced *on_done,
+                     void *context);
 /* Moves up to `limit` of them to relays that the tenant may use; true: there are more. */
 bool queue_move_messages(struct queue *queue, int64_t tenant_id, int relay, int limit,
                          queue_on_boolean *on_done, void *context);

@@ -58,8 +58,9 @@ static void on_time(void *context)
     struct fail_over *fail_over = context;
     if (fail_over->queue == NULL || fail_over->is_under_way)
         return;
+    bool is_thorough = fail_over->looks++ % FAIL_OVER_THOROUGH == 0;
     fail_over->is_under_way =
-        queue_misplaced(fail_over->queue, FAIL_OVER_ROWS, on_misplaced, fail_over);
+        queue_misplaced(fail_over->queue, FAIL_OVER_ROWS, is_thorough, on_misplaced, fail_over);
     if (!fail_over->is_under_way)
         loop_timer_start(fail_over->timer, FAIL_OVER_LOOK_MS);
 }

@@ -8,7 +8,9 @@
 
 enum {
     FAIL_OVER_LOOK_MS = 2000,
-    FAIL_OVER_ROWS = 64,       /* tenants and relays found in one look; more come in the next */
+    FAIL_OVER_THOROUGH =
+        15,              /* each so many looks: all mail, not only that of relays that are away */
+    FAIL_OVER_ROWS = 64, /* tenants and relays found in one look; more come in the next */
     FAIL_OVER_MESSAGES = 1000, /* moved in one transaction */
 };
 
@@ -16,6 +18,7 @@ struct fail_over {
     struct queue *queue; /* NULL: closed */
     struct loop_timer *timer;
     bool is_under_way; /* a call */
+    unsigned looks;
     size_t count;
     struct queue_misplaced_row rows[FAIL_OVER_ROWS];
 };

@@ -98,8 +98,9 @@ begin
 end $$;
 
 -- Whose due mail waits for a relay that it should not wait for: one that is away while the tenant may use
--- another, or one that the tenant may not use (any more).
-create or replace function misplaced(p_limit integer)
+-- another, or one that the tenant may not use (any more). The latter are rare, and looked for now and
+-- then: p_is_thorough.
+create or replace function misplaced(p_limit integer, p_is_thorough boolean default true)
 returns table (tenant_id bigint, relay smallint)
 language plpgsql stable security definer set search_path = handbell, pg_temp
 set enable_seqscan = off set jit = off as $$
@@ -108,7 +109,11 @@ declare
     v_shared smallint[] := relay_wheel(0); -- of tenants that name none
     v_wrong smallint[] := array(select n from unnest(v_all) n where n <> all (v_shared));
 begin
-    if v_wrong = '{}' and not exists (select from tenant t where t.relay is not null) then
+    if not p_is_thorough then
+        v_all := array(select r.relay from relay r where r.state <> 'up');
+        v_wrong := array(select n from unnest(v_wrong) n where n = any (v_all));
+    end if;
+    if v_all = '{}' then
         return;
     end if;
     return query

@@ -6,20 +6,21 @@ language sql immutable as $$ select 100001 $$;
 
 -- The relays that mail may wait for. 0 is none: its tenant names one that no worker has.
 create or replace function status_relays() returns setof smallint
-language sql stable security definer set search_path = handbell, pg_temp as $$
+language sql stable as $$
     select r.relay from handbell.relay r union select 0::smallint union select 1::smallint
 $$;
 
--- One lane's due and waiting mails. As in due_work: one index probe a tenant and relay, and no row is
+-- One lane's due and waiting mails for one relay. As in due_work: one index probe a tenant, and no row is
 -- visited that is not counted.
-create or replace function lane_status(p_lane smallint)
+create or replace function lane_status(p_lane smallint, p_relay smallint)
 returns table (due integer, waiting integer, oldest_wait_s numeric)
-language sql stable security definer set search_path = handbell, pg_temp as $$
+language sql stable security definer set search_path = handbell, pg_temp
+set enable_seqscan = off set jit = off as $$
     with busy as materialized (
-        select t.tenant_id, r.relay, first.due
-        from handbell.tenant t cross join handbell.status_relays() r (relay) cross join lateral (
+        select t.tenant_id, first.due
+        from handbell.tenant t cross join lateral (
             select m.due from handbell.message m
-            where m.tenant_id = t.tenant_id and m.lane = p_lane and m.relay = r.relay
+            where m.tenant_id = t.tenant_id and m.lane = p_lane and m.relay = p_relay
               and m.state = 'ready'
             order by m.due limit 1) first
         where t.is_live
@@ -28,64 +29,59 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
         (select count(*) from (
             select from busy b cross join lateral (
                 select from handbell.message m
-                where m.tenant_id = b.tenant_id and m.lane = p_lane and m.relay = b.relay
+                where m.tenant_id = b.tenant_id and m.lane = p_lane and m.relay = p_relay
                   and m.state = 'ready' and m.due <= now()
                 limit handbell.status_bound()) one
             where b.due <= now() limit handbell.status_bound()) d)::integer,
         (select count(*) from (
             select from busy b cross join lateral (
                 select from handbell.message m
-                where m.tenant_id = b.tenant_id and m.lane = p_lane and m.relay = b.relay
+                where m.tenant_id = b.tenant_id and m.lane = p_lane and m.relay = p_relay
                   and m.state = 'ready' and m.due > now()
                 limit handbell.status_bound()) one
             limit handbell.status_bound()) w)::integer,
         (select round(extract(epoch from now() - min(b.due)), 1) from busy b where b.due <= now())
 $$;
 
-create or replace function lanes_status() returns jsonb
+-- The same for every lane and relay, counted once for both lists.
+create or replace function queue_counts() returns jsonb
 language sql stable security definer set search_path = handbell, pg_temp as $$
-    select jsonb_agg(jsonb_build_object('lane', l.name, 'due', s.due, 'waiting', s.waiting,
-                                        'oldest_wait_s', s.oldest_wait_s) order by l.lane)
-    from (values (1::smallint, 'urgent'), (2::smallint, 'account'), (3::smallint, 'service'),
-                 (4::smallint, 'tutor'), (5::smallint, 'alert'), (6::smallint, 'bulletin'))
-        l (lane, name)
-    cross join lateral handbell.lane_status(l.lane) s
+    select jsonb_agg(jsonb_build_object('lane', l.lane, 'relay', r.relay, 'due', s.due,
+                                        'waiting', s.waiting, 'oldest_wait_s', s.oldest_wait_s))
+    from generate_series(1, 6) l (lane) cross join handbell.status_relays() r (relay)
+    cross join lateral handbell.lane_status(l.lane::smallint, r.relay) s
 $$;
 
--- How many mails are due for one relay, in all lanes.
-create or replace function relay_due(p_relay smallint) returns integer
-language plpgsql stable security definer
-set search_path = handbell, pg_temp set enable_seqscan = off as $$
-declare
-    v_count integer;
-begin
-    select count(*) into v_count from (
-        select from tenant t
-        cross join (values (1::smallint), (2::smallint), (3::smallint), (4::smallint), (5::smallint),
-                           (6::smallint)) l (lane)
-        cross join lateral (
-            select from message m
-            where m.tenant_id = t.tenant_id and m.lane = l.lane and m.relay = p_relay
-              and m.state = 'ready' and m.due <= now()
-            limit status_bound()) one
-        where t.is_live limit status_bound()) d;
-    return v_count;
-end $$;
+create or replace function lanes_status(p_counts jsonb) returns jsonb
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select jsonb_agg(s.row order by s.lane)
+    from (select l.lane, jsonb_build_object('lane', l.name, 'due', sum(c.due), 'waiting', sum(c.waiting),
+                                            'oldest_wait_s', max(c.oldest_wait_s)) as row
+          from (values (1, 'urgent'), (2, 'account'), (3, 'service'), (4, 'tutor'), (5, 'alert'),
+                       (6, 'bulletin')) l (lane, name)
+          join jsonb_to_recordset(p_counts)
+              as c (lane integer, due bigint, waiting bigint, oldest_wait_s numeric) on c.lane = l.lane
+          group by l.lane, l.name) s
+$$;
 
 -- Each relay: what workers say of it, what waits for it, and how much of its limits is used (with what
 -- was allowed and not used). Rate and sessions are those of all living workers together.
-create or replace function relays_status() returns jsonb
+create or replace function relays_status(p_counts jsonb) returns jsonb
 language sql stable security definer set search_path = handbell, pg_temp as $$
+    with waits as materialized (
+        select c.relay, sum(c.due) as due
+        from jsonb_to_recordset(p_counts) as c (relay smallint, due bigint) group by c.relay
+    )
     select coalesce(jsonb_agg(jsonb_build_object('relay', x.relay, 'name', x.name, 'state', x.state,
         'since_s', round(extract(epoch from now() - x.since)), 'weight', x.weight,
         'rate', w.rate, 'sessions', w.sessions, 'due', x.due,
         'minute', jsonb_build_object('used', m.urgent + m.bulk, 'limit', nullif(x.per_minute, 0)),
         'day', jsonb_build_object('used', d.urgent + d.bulk, 'limit', nullif(x.per_day, 0)))
         order by x.relay), '[]')
-    from (select r.*, handbell.relay_due(r.relay) as due from handbell.relay r
+    from (select r.*, n.due from handbell.relay r join waits n using (relay)
           union all
-          select 0::smallint, '', 0, 0, 0, 0, 'unknown', now(), n.due from handbell.relay_due(0::smallint) n (due)
-          where n.due > 0) x
+          select 0::smallint, '', 0, 0, 0, 0, 'unknown', now(), n.due from waits n
+          where n.relay = 0 and n.due > 0) x
     cross join lateral (
         select coalesce(sum(v.rate), 0) as rate, coalesce(sum(v.sessions), 0) as sessions
         from handbell.worker_relay v
@@ -148,14 +144,15 @@ $$;
 
 create or replace function queue_status() returns jsonb
 language sql stable security definer set search_path = handbell, pg_temp as $$
+    with counted as materialized (select handbell.queue_counts() as counts)
     select jsonb_build_object(
         'at', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
         'bound', handbell.status_bound(),
         'tenants', (select jsonb_build_object('live', count(*) filter (where t.is_live),
                                               'loading', count(*) filter (where not t.is_live))
                     from handbell.tenant t),
-        'lanes', handbell.lanes_status(),
-        'relays', handbell.relays_status(),
+        'lanes', handbell.lanes_status(c.counts),
+        'relays', handbell.relays_status(c.counts),
         'in_flight', (
             select jsonb_build_object('claimed', count(*) filter (where f.state = 'claimed'),
                                       'transmitting', count(*) filter (where f.state <> 'claimed'))
@@ -169,6 +166,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
         'held_jobs', handbell.held_jobs(),
         'workers', handbell.workers_status(),
         'snapshot', handbell.snapshot_status())
+    from counted c
 $$;
 
 -- The tenants that this login may act for, and which other logins may: for `handbell tenant list`.
