@@ -4,7 +4,8 @@ import pathlib
 
 import pytest
 
-from tests.support import process
+from tests.support import netns, process
+from tests.support.site import Site
 from tests.support.smtp_client import Mails
 from tests.support.smtp_ledger import Ledger
 
@@ -21,6 +22,23 @@ def ledger():
     server = Ledger()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def make_site(tmp_path):
+    """make_site(settings, has_standby): an installation on hosts of its own; skips where there are none."""
+    why_not = netns.why_not()
+    if why_not is not None:
+        pytest.skip(why_not)
+    sites = []
+
+    def make(settings=None, has_standby=False):
+        sites.append(Site(tmp_path, settings, has_standby))
+        return sites[-1]
+
+    yield make
+    for site in sites:
+        site.close()
 
 
 @pytest.fixture
