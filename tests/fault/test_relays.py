@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import process
 from tests.support.mail_store import MailStore
+from tests.support.portal import Portal
 from tests.support.queue_calls import is_quiet
 
 
@@ -310,3 +311,35 @@ def test_status_shows_each_relay(handbell, mail_store, owner, publish):
     text = handbell.run("status").stdout
     assert re.search(r"^main +0 +30 +4 +30/100 +- +up for ", text, re.M)
     assert re.search(r"^spare +\d+ +\d+ +\d +- +- +(up|down) for ", text, re.M)
+
+
+def test_the_urgent_mail_of_two_tenants_takes_turns(handbell, mail_store, demo, make_login):
+    """One cancels for a hundred and twenty people; another's six do not wait for them all."""
+
+    async def slowly(mail):
+        await asyncio.sleep(0.05)
+
+    def cancel(portal, letter, count):
+        portal.put_course("u")
+        for number in range(count):
+            portal.put_person(f"p{number}", email=f"{letter}{number}@example.org")
+            portal.put_booking(f"b{number}", "u", f"p{number}", status="confirmed", quiet=True)
+        return lambda: portal.change_course("u", status="cancelled")
+
+    def count(letter):
+        return len([m for m in list(mail_store.received) if m.recipient.startswith(letter)])
+
+    mail_store.before_reply = slowly
+    other = Portal(make_login(tenants=["other"]), "other")
+    other.put_tenant()
+    cancel_many, cancel_few = cancel(demo, "m", 120), cancel(other, "f", 6)
+    worker = handbell.start_worker(mail_store.url, {"smtp": {"connections": 2}})
+    wait_for_log(worker, "event=worker_started")
+    cancel_many()
+    process.wait_until(lambda: count("m") >= 10, 20, "the many have begun")
+    before = count("m")
+    cancel_few()
+    process.wait_until(lambda: count("f") == 6, 20, "the few are told")
+    assert count("m") - before <= 40
+    process.wait_until(lambda: count("m") == 120, 20, "the many are told")
+    assert worker.stop() == 0
