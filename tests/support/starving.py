@@ -1,4 +1,6 @@
-"""Programs whose allocations fail when a test says so: copies linked with tests/support/starve.c."""
+"""Programs whose allocations fail when a test says so (tests/support/starve.h): copies linked with
+starve_linked.c, or the programs themselves with a library of theirs under starve_preload.c.
+"""
 
 import os
 import signal
@@ -7,15 +9,19 @@ from tests.support import process, schema, smtp_client
 
 
 class Starving:
-    """Programs made from now on are those copies, and start well fed."""
+    """Programs made from now on start well fed. `library`: what starves, instead of our own code."""
 
-    def __init__(self, folder, monkeypatch):
+    def __init__(self, folder, monkeypatch, library=None):
         self.monkeypatch = monkeypatch
         self.log = folder / "starved"
         self.order = folder / "order"
         built = schema.binary().parent
-        monkeypatch.setenv("HANDBELL_BINARY", str(built / "handbell_starved"))
-        monkeypatch.setattr(smtp_client, "driver", lambda: built / "smtp_driver_starved")
+        if library is None:
+            monkeypatch.setenv("HANDBELL_BINARY", str(built / "handbell_starved"))
+            monkeypatch.setattr(smtp_client, "driver", lambda: built / "smtp_driver_starved")
+        else:
+            monkeypatch.setenv("LD_PRELOAD", str(built / "libstarve.so"))
+            monkeypatch.setenv("STARVE_LIBRARY", library)
         monkeypatch.setenv("STARVE_LOG", str(self.log))
         monkeypatch.setenv("STARVE_ORDER", str(self.order))
         self.at_start(0)
@@ -39,8 +45,3 @@ class Starving:
 
     def has_starved(self):
         return self.log.exists() and "at" in self.log.read_text().split()
-
-    def places(self):
-        """Where in the program it happened."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return {int(line.split()[1]) for line in lines if line.startswith("at ")}
