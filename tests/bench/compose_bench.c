@@ -164,7 +164,8 @@ static bool one_mail(struct bench *bench, int number)
     char token_text[TOKEN_TEXT_BYTES];
     char url[128];
     times[0] = cpu_seconds();
-    const struct token token = {TOKEN_POWER_OPT_OUT, TOPIC_ALERTS, 1, number};
+    const struct token token = {
+        .power = TOKEN_POWER_OPT_OUT, .topic = TOPIC_ALERTS, .tenant_id = 1, .person_id = number};
     bool is_fine = token_write(&bench->keys, &token, token_text);
     (void)snprintf(url, sizeof(url), "https://mail.example.org/u/%s", token_text);
     times[1] = cpu_seconds();

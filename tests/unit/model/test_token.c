@@ -49,7 +49,10 @@ static void a_token_comes_back_as_it_was_written(void **state)
     struct token_keys keys = keys_of(1, 1);
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         for (unsigned topic = TOPIC_ALERTS; topic <= TOPIC_OPTIONAL; topic++) {
-            struct token written = {TOKEN_POWER_OPT_OUT, (enum topic)topic, ids[i], ~ids[i]};
+            struct token written = {.power = TOKEN_POWER_OPT_OUT,
+                                    .topic = (enum topic)topic,
+                                    .tenant_id = ids[i],
+                                    .person_id = ~ids[i]};
             struct token token;
             char text[TOKEN_TEXT_BYTES];
             assert_true(token_write(&keys, &written, text));

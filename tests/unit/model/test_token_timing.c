@@ -53,7 +53,8 @@ static void forge(char text[TOKEN_TEXT_BYTES], size_t at)
 
 static void timing_prepare(struct timing *timing)
 {
-    struct token token = {TOKEN_POWER_OPT_OUT, TOPIC_ALERTS, 7, 12345};
+    struct token token = {
+        .power = TOKEN_POWER_OPT_OUT, .topic = TOPIC_ALERTS, .tenant_id = 7, .person_id = 12345};
     timing->keys.count = 2;
     memset(timing->keys.keys, 0x5a, sizeof timing->keys.keys);
     for (size_t i = 0; i < KINDS; i++) {
