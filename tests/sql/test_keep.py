@@ -184,6 +184,20 @@ def test_without_the_file_everybody_would_be_alerted_again(story):
     assert story.restore(is_told=False).send(ALERT) == ["course_alert"]
 
 
+def test_an_alert_on_the_wire_when_its_worker_ended_is_not_sent_after_the_restore(story):
+    before = story.back_up(lambda side: [school(side), person(side)])
+    course(before)
+    before.queue.fan_out(before.tenant)
+    claimed = before.queue.claim(before.tenant, ALERT)
+    before.queue.mark(before.tenant, claimed)
+    before.queue.record(before.tenant, claimed, "interrupted")
+    assert before.changes() == []  # it is no word of anybody's
+    assert before.tail() == 1
+    after = story.restore()
+    course(after)
+    assert after.send(ALERT) == []
+
+
 def test_an_alert_that_waits_still_tells_what_was_not_told(story):
     def facts(side):
         school(side)

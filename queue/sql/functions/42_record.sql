@@ -44,6 +44,9 @@ set lock_timeout = '500ms' as $$ -- see claim()
 declare
     v_now timestamptz := clock_timestamp();
 begin
+    if 'interrupted' = any (p_outcomes) then
+        perform keep_doubts(p_tenant, p_owner, p_ids, p_epochs, p_outcomes);
+    end if;
     return query
     with told as (
         select * from unnest(p_ids, p_epochs, p_outcomes, p_codes, p_enhanced, p_words,

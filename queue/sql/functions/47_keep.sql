@@ -6,9 +6,10 @@ create or replace function keep_changes(p_owner uuid, p_limit integer)
 returns table (tenant_id bigint, number bigint, line text)
 language sql stable security definer set search_path = handbell, pg_temp set jit = off as $$
     select b.tenant_id, x.number,
+           case when x.what = 'alert_doubt' then x.topic else
            'word|' || b.slug || '|' || x.number || '|' || handbell.unix_us(x.at) || '|' || x.what || '|'
            || coalesce(x.topic, '') || '|' || coalesce(x.how, '') || '|'
-           || coalesce(handbell.keep_digest(b.key, b.slug, 'person', x.person_ref), '')
+           || coalesce(handbell.keep_digest(b.key, b.slug, 'person', x.person_ref), '') end
     from (select c.tenant_id, s.slug, kk.key, coalesce(k.number, 0) as number
           from handbell.change_counter c
           join handbell.tenant_slug s on s.tenant_id = c.tenant_id
@@ -22,6 +23,35 @@ language sql stable security definer set search_path = handbell, pg_temp set jit
     order by b.tenant_id, x.number
     limit p_limit
 $$;
+
+-- Alerts whose worker ended while they were on the wire: somebody may have read them, so they are no
+-- more to be sent after a restore than those that were sent; but whoever could have written it down is
+-- gone. Their lines stand among the changes, from which every worker's file gets them.
+create or replace function keep_doubts(
+    p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_outcomes text[])
+returns void
+language plpgsql as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_line text;
+begin
+    for v_line in
+        select keep_line(kk.key, t.slug, m.kind, p.ref, null, null, m.message_id, m.created_at)
+               || '|' || unix_us(v_now) || '|uncertain|' || coalesce((
+                   select string_agg(keep_course(kk.key, t.slug, c), ',') from course c
+                   where c.tenant_id = p_tenant and c.course_id = any (m.courses)), '')
+        from unnest(p_ids, p_epochs, p_outcomes) as u (message_id, epoch, outcome)
+        join message m on m.tenant_id = p_tenant and m.message_id = u.message_id
+        join person p on p.tenant_id = p_tenant and p.person_id = m.person_id
+        cross join keep_key kk
+        join tenant t on t.tenant_id = p_tenant
+        where u.outcome = 'interrupted' and m.kind = 'course_alert' and m.epoch = u.epoch
+          and m.owner = p_owner and m.state = 'transmitting'
+        order by m.message_id
+    loop
+        perform add_change(p_tenant, 'alert_doubt', null, v_line, null);
+    end loop;
+end $$;
 
 -- The worker's file holds the changes up to these, and the database all that the file holds up to
 -- p_kept. Committed durably, unlike worker_seen: after a crash the worker would else take the
