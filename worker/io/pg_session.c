@@ -1,4 +1,7 @@
-/* The first words of a session, and whether the other side can be what we need. */
+/* The first words of a session, and whether the other side can be what we need. The server's
+ * keepalives are ours to set: it finds out that this machine is gone by them alone, and the
+ * system's take two hours, for which a dead worker would count as alive. (On a socket of the system
+ * they mean nothing.) */
 #include "worker/io/pg_session.h"
 
 enum { OLDEST_SERVER = 150000 };
@@ -12,6 +15,10 @@ const struct pg_statement pg_session_statement = {
     " pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', false),"
     " pg_catalog.set_config('idle_session_timeout', '0', false),"
     " pg_catalog.set_config('client_connection_check_interval', '2s', false),"
+    " pg_catalog.set_config('tcp_keepalives_idle', '5', false),"
+    " pg_catalog.set_config('tcp_keepalives_interval', '2', false),"
+    " pg_catalog.set_config('tcp_keepalives_count', '3', false),"
+    " pg_catalog.set_config('tcp_user_timeout', '15s', false),"
     " pg_catalog.set_config('jit', 'off', false)"
     " where pg_catalog.pg_backend_pid() = $2::integer or $3::boolean",
     3,
