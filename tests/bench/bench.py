@@ -27,6 +27,7 @@ PARTS = ("send", "pipeline", "dkim", "match", "claim", *bench_busy.PARTS, "soak"
 SETTINGS = {
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
+    "min_wal_size": "2GB",
     "checkpoint_timeout": "30min",
     "maintenance_work_mem": "512MB",
     "effective_cache_size": "4GB",

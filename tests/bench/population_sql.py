@@ -69,6 +69,12 @@ def add_people(owner, tenant, count):
     settle(owner, "person", "tick", "category")
 
 
+def rest(owner):
+    """A checkpoint, as a server in use has them: its files of WAL are there to be used again (a new one is
+    written twice), and what was loaded is not written to the disk beside what is measured."""
+    owner.execute("checkpoint")
+
+
 def settle(owner, *tables):
     """Vacuums and analyses, as autovacuum would in time."""
     for table in tables:
