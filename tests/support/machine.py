@@ -87,13 +87,17 @@ class Machine:
 
     def start(self):
         """Boots; returns when systemd says that all is up."""
-        # In a mount namespace of its own: what is mounted goes with the process.
+        # In a mount namespace of its own: what is mounted goes with the process. BPF is how a unit's
+        # IPAddressDeny= is kept.
         script = (f"mount -t overlay overlay -o lowerdir={self.lower},upperdir={self.folder}/files,"
                   f"workdir={self.folder}/work {self.folder}/root && exec systemd-nspawn --quiet --boot"
-                  " --register=no --keep-unit --private-network --console=pipe"
-                  f" --machine={self.name} --directory={self.folder}/root")  # fmt: skip
+                  " --register=no --private-network --console=pipe --capability=CAP_BPF"
+                  f" --system-call-filter=bpf --machine={self.name} --directory={self.folder}/root")  # fmt: skip
+        if not os.path.isdir("/run/systemd/system"):
+            script += " --keep-unit"  # nobody here could make a unit for it
         self.process = process.start(
-            ["unshare", "--mount", "--propagation=private", "sh", "-c", script], self.log)
+            ["unshare", "--mount", "--propagation=private", "sh", "-c", script], self.log,
+            env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})  # fmt: skip
         process.wait_until(self._find_init, BOOT_S, "the container's init is there")
         process.wait_until(self._is_up, BOOT_S, "the container is up")
         return self

@@ -166,6 +166,19 @@ def test_a_service_is_shut_in(machine):
         assert machine.run(*inside, "test", "-e", "/dev/sda", check=False).returncode != 0
 
 
+def test_the_pages_reach_nothing_but_this_machine(machine):
+    """By the unit's own rules: another address answers (that it refuses, 111), but not in their place (11)."""
+    subprocess.run(["nsenter", "--target", machine.init, "--net", "ip", "address", "add", "192.0.2.2/32", "dev",
+                    "lo"], check=True)  # fmt: skip
+    probe = ("import socket; two = [socket.socket(), socket.socket()]; [s.settimeout(1) for s in two];"
+             " print(two[0].connect_ex(('192.0.2.2', 9)), two[1].connect_ex(('127.0.0.1', 9)))")  # fmt: skip
+    rules = [f"--property={name}={machine.show('handbell-web.service', name)}"
+             for name in ("IPAddressDeny", "IPAddressAllow")]  # fmt: skip
+    refused = machine.run("python3", "-c", probe).stdout
+    shut_in = machine.run("systemd-run", "--quiet", "--wait", "--pipe", *rules, "python3", "-c", probe).stdout
+    assert refused == "111 111\n" and shut_in == "11 111\n"
+
+
 def test_a_reload_keeps_the_process_and_a_mistake_keeps_the_settings(machine):
     before = [main_pid(machine, unit) for unit in SERVICES]
     machine.systemctl("reload", *SERVICES)
