@@ -85,7 +85,7 @@ def test_behind_session_pooling_all_is_as_without(tmp_path, pool, demo, owner, m
         assert mail_store.wait_for(1, 10)
         sessions = owner.execute("select application_name from pg_stat_activity"
                                  " where usename = %s", [schema.WORKER]).fetchall()  # fmt: skip
-        assert len(sessions) == 4, "one a connection: the proofs have ended"
+        assert len(sessions) == len(set(sessions)), "one a connection: the proofs have ended"
         assert worker.stop() == 0
     finally:
         worker.kill()
