@@ -3,6 +3,7 @@
 
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
+#include "worker/base/log_pause.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,6 +31,8 @@ struct page_database {
     uint64_t answered_ms;
     void (*on_unfit)(void *context, const char *reason);
     void *context;
+    struct log_pause away;
+    bool is_connected_said; /* since it was last said to be away */
 };
 
 /* One call under way; exactly one of the three is set. */
@@ -44,12 +47,19 @@ struct page_call {
 static void database_changed(void *context, enum pg_state state, const char *reason)
 {
     struct page_database *database = context;
+    uint32_t left_out = 0;
     switch (state) {
     case PG_STATE_UP:
-        LOG(LOG_LEVEL_INFO, "database_connected", log_text("by", "web"));
+        if (!database->is_connected_said)
+            LOG(LOG_LEVEL_INFO, "database_connected", log_text("by", "web"));
+        database->is_connected_said = true;
         return;
     case PG_STATE_DOWN:
-        LOG(LOG_LEVEL_WARNING, "database_away", log_text("reason", reason));
+        if (!log_pause_over(&database->away, clock_monotonic_ms(), &left_out))
+            return;
+        LOG(LOG_LEVEL_WARNING, "database_away", log_text("reason", reason),
+            log_int("left_out", left_out));
+        database->is_connected_said = false;
         return;
     case PG_STATE_UNFIT:
         database->on_unfit(database->context, reason);

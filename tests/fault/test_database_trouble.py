@@ -3,6 +3,8 @@ has to wait waits without a word too many, and it is back within a second."""
 
 import asyncio
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -17,8 +19,8 @@ LOST = [("claim", "after"), ("mark", "after"), ("record", "after"), ("take_over"
 # A full disk, a lost serialisation, a deadlock, a server that takes no writes, no memory.
 REFUSED = [("record", "53100"), ("mark", "40001"), ("claim", "40P01"), ("record", "25006"),
            ("due_work", "53200")]  # fmt: skip
-SETTINGS = {"worker": {"lease_s": 3, "batch": 20, "in_memory": 100},
-            "database": {"query_timeout": 1, "connect_timeout": 1}}  # fmt: skip
+DATABASE = {"database": {"query_timeout": 1, "connect_timeout": 1}}
+SETTINGS = {"worker": {"lease_s": 3, "batch": 20, "in_memory": 100}, **DATABASE}
 
 
 @pytest.fixture
@@ -207,3 +209,31 @@ def test_a_worker_that_starts_while_the_database_starts_waits_for_it(
     assert worker.is_running()
     owner.execute(real)
     check_each_once(worker, mail_store, owner)
+
+
+def healthz(port):
+    """The answer's status, or 0 without one."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def test_the_pages_are_back_with_the_database_and_say_it_once(tmp_path, database, proxy, demo):
+    port = process.free_port()
+    web = programs.Program("web", tmp_path / "web", proxy.url(database, schema.WEB),
+                           {"web": {"listen": f"127.0.0.1:{port}"}, **DATABASE}).start()  # fmt: skip
+    try:
+        process.wait_until(lambda: web.check_running() and healthz(port) == 200, 15, "all is well")
+        proxy.is_refusing = True
+        proxy.cut_all()
+        process.wait_until(lambda: healthz(port) == 503, 15, "the database is missed")
+        time.sleep(2)
+        assert web.log_text().count("event=database_away") == 1
+        proxy.is_refusing = False
+        process.wait_until(lambda: healthz(port) == 200, 1.5, "all is well again")
+    finally:
+        web.stop()
