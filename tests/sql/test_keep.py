@@ -25,7 +25,10 @@ class Side:
         ]
         self.owner = self.connections[0]
         self.portal = Portal(self.connections[1])
-        self.queue = Queue(self.connections[2]).start()
+        self.queue = Queue(self.connections[2])
+        self.queue.ask_to_start()
+        self.owner.execute("select life_accept()")  # a copy waits for the workers of the original
+        self.queue.start()
         self.lines = []
 
     def close(self):
@@ -141,6 +144,18 @@ def person(side, ref="p"):
 
 def course(side, ref="c", **facts):
     side.portal.put_course(ref, categories=["maths"], **facts)
+
+
+def test_a_copy_in_the_same_cluster_is_known_as_one(story):
+    """Of the cluster's identifier, its timeline and its log's place nothing tells it."""
+    before = story.back_up(school)
+    ask = "select is_open, reason from handbell.life_report()"
+    assert before.rows(ask) == [(True, None)]
+    with story.cluster.connect(story.restored) as copy:
+        assert copy.execute(ask).fetchall() == [(False, "moved")]
+        worker = Queue(copy)
+        assert worker.ask_to_start(*before.rows("select * from keep_place()")[0]) == "reconcile"
+        assert copy.execute(ask).fetchall() == [(False, "moved")]
 
 
 # ---- Alerts: never again. ----

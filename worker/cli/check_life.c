@@ -55,7 +55,7 @@ static void gate_write(const struct json *gate)
         const char *text;
     } reasons[] = {
         {"promoted", "a standby was promoted"},
-        {"moved", "the database was restored into, or copied to, another cluster"},
+        {"moved", "the database was restored from a dump, or copied"},
         {"put_back", "the database was put back to an earlier state"},
     };
     const struct json *awaited = json_find(gate, "awaited");

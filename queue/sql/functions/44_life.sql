@@ -4,6 +4,18 @@
 -- of what it sent (settle), what its file outside the database holds (48_keep_apply.sql), and that it has
 -- done so (worker_reconciled).
 
+-- What a dump that is restored, or a copy by createdb, cannot have kept, in the same cluster either.
+create or replace function life_home(out database oid, out relation oid)
+language sql stable as $$
+    select d.oid, 'handbell.life'::regclass::oid from pg_database d where d.datname = current_database()
+$$;
+
+create or replace function life_is_at_home(l life) returns boolean
+language sql stable as $$
+    select (l.database, l.relation) is not distinct from (h.database, h.relation)
+    from handbell.life_home() h
+$$;
+
 -- Finds out whether this is still the database that the workers know; the number of its life. The caller
 -- says where it last saw it: a place behind the present one, on the same timeline, was put back.
 create or replace function life_look(
@@ -17,8 +29,9 @@ begin
     select * into strict p from keep_place();
     select * into strict l from life for update;
     if l.system_identifier is null then
-        update life set system_identifier = p.system_identifier, timeline = p.timeline;
-    elsif l.system_identifier <> p.system_identifier then
+        update life set system_identifier = p.system_identifier, timeline = p.timeline,
+            database = h.database, relation = h.relation from life_home() h;
+    elsif l.system_identifier <> p.system_identifier or not life_is_at_home(l) then
         return life_begin('moved', p.system_identifier, p.timeline);
     elsif l.timeline <> p.timeline then
         -- Recovery to a point in time begins a timeline, as a promotion does; but what it brings is old.
@@ -54,6 +67,8 @@ declare
 begin
     update life
         set number = number + 1, system_identifier = p_system_identifier, timeline = p_timeline,
+            database = (select h.database from life_home() h),
+            relation = (select h.relation from life_home() h),
             -- A promotion of what was restored and is not settled yet leaves it a restored one.
             reason = case when is_open or reason = 'promoted' then p_reason else reason end,
             is_open = false, began_at = v_now, accepted_by = null
@@ -122,7 +137,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
     cross join handbell.keep_place() p
     cross join lateral (select case
         when not l.is_open or l.system_identifier is null then null
-        when l.system_identifier <> p.system_identifier then 'moved'
+        when l.system_identifier <> p.system_identifier or not handbell.life_is_at_home(l) then 'moved'
         when l.timeline <> p.timeline then 'promoted' end as news) x
 $$;
 
@@ -174,9 +189,9 @@ $$;
 create or replace function settle_rows(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_created bigint[],
     p_outcomes text[])
-returns table (message_id bigint, epoch integer, outcome text)
+returns table (message_id bigint, epoch integer, created bigint)
 language sql stable as $$
-    select m.message_id, u.epoch, u.outcome
+    select m.message_id, u.epoch, u.created
     from unnest(p_ids, p_epochs, p_created, p_outcomes) as u (message_id, epoch, created, outcome)
     cross join lateral (select * from handbell.message x -- OFFSET 0: see look_at
         where x.tenant_id = p_tenant and x.message_id = u.message_id offset 0) m
@@ -199,10 +214,12 @@ declare
     v_now timestamptz := clock_timestamp();
     v_ids bigint[];
     v_epochs integer[];
+    v_created bigint[];
 begin
     perform from message m where m.tenant_id = p_tenant and m.message_id = any (p_ids)
         order by m.message_id for update;
-    select array_agg(r.message_id), array_agg(r.epoch) into v_ids, v_epochs
+    select array_agg(r.message_id), array_agg(r.epoch), array_agg(r.created)
+        into v_ids, v_epochs, v_created
         from settle_rows(p_tenant, p_owner, p_ids, p_epochs, p_created, p_outcomes) r;
     -- As if it had this attempt still, so that record() takes its word.
     update message m
@@ -211,15 +228,17 @@ begin
         where m.tenant_id = p_tenant and m.message_id = u.message_id;
     return query
     with told as (
-        select * from unnest(p_ids, p_epochs, p_created, p_outcomes, p_codes, p_enhanced,
-                             p_retry_after_s)
+        select u.*, r.message_id is not null as is_row
+        from unnest(p_ids, p_epochs, p_created, p_outcomes, p_codes, p_enhanced, p_retry_after_s)
             as u (message_id, epoch, created, outcome, code, enhanced, retry_after_s)
+        left join unnest(v_ids, v_created) as r (message_id, created)
+            on r.message_id = u.message_id and r.created = u.created
     ), recorded as (
         select r.* from (
             select array_agg(t.message_id) as ids, array_agg(t.epoch) as epochs,
                    array_agg(t.outcome) as outcomes, array_agg(t.code) as codes,
                    array_agg(t.enhanced) as enhanced, array_agg(t.retry_after_s) as retry_after_s
-            from told t where t.message_id = any (v_ids)) a
+            from told t where t.is_row) a
         cross join lateral record(p_tenant, p_owner, a.ids, a.epochs, a.outcomes, a.codes, a.enhanced,
             array_fill(null::text, array[cardinality(a.ids)]), a.retry_after_s) r
         where a.ids is not null
@@ -234,11 +253,11 @@ begin
           and made_unix(r.created_at) = t.created and r.epoch <= t.epoch
           and (t.outcome = 'sent' and r.state <> 'sent'
                or t.outcome = 'refused' and r.state = 'uncertain')
-          and not t.message_id = any (coalesce(v_ids, '{}'))
-        returning r.message_id, r.state
+          and not t.is_row
+        returning r.message_id, t.created, r.state
     )
     select t.message_id, coalesce(c.state, e.state, 'stale')
     from told t
-    left join recorded c on c.message_id = t.message_id
-    left join ended e on e.message_id = t.message_id;
+    left join recorded c on t.is_row and c.message_id = t.message_id
+    left join ended e on e.message_id = t.message_id and e.created = t.created;
 end $$;

@@ -6,8 +6,10 @@ create table life (
     number bigint not null default 0, -- counts the lives
     system_identifier bigint,         -- the cluster's; null: no worker was ever here
     timeline integer,                 -- of its log
+    database oid,                     -- a copy by createdb has another,
+    relation oid,                     -- and this table, restored from a dump, too: in the same cluster
     is_open boolean not null default true, -- false: nothing is claimed
-    -- why the present life began: promoted (a new timeline), moved (another cluster), put_back (the same
+    -- why the present life began: promoted (a new timeline), moved (dumped or copied), put_back (the same
     -- timeline, at an earlier place). Other than promoted: a restored or copied database.
     reason text check (reason in ('promoted', 'moved', 'put_back')),
     began_at timestamptz not null default now(),
