@@ -109,7 +109,7 @@ def test_a_relay_that_stalls_slows_no_other(
 ):
     """The pace is the first relay's own: it answers 40 ms late, on four connections."""
     mail_store.before_reply = take_a_while
-    worker = start(handbell, mail_store, other_store, worker={"in_memory": 200, "batch": 50})
+    worker = start(handbell, mail_store, other_store, worker={"in_memory": 100, "batch": 10})
     wait_for_relays(owner, "up", "up")
 
     def seconds(course, count):
@@ -264,7 +264,7 @@ def test_a_reload_adds_a_relay_and_takes_one_away(
 ):
     worker = handbell.start_worker(mail_store.url)
     wait_for_relays(owner, "up")
-    worker.settings["smtp2"] = {"url": other_store.url, "name": "second"}
+    worker.settings["smtp2"] = {"url": other_store.url, "name": "second", "connections": 2}
     reload(worker)
     wait_for_relays(owner, "up", "up")
     publish("c", 20)
