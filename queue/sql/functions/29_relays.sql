@@ -55,6 +55,7 @@ begin
         where (r.name, r.weight, r.per_minute, r.per_day, r.urgent_share, r.state)
             is distinct from (excluded.name, excluded.weight, excluded.per_minute, excluded.per_day,
                               excluded.urgent_share, excluded.state);
+    delete from worker_relay w where w.said_at < p_now - interval '7 days';
     update relay r set state = 'gone', since = p_now
         where r.state <> 'gone'
           and not exists (select from worker_relay w where w.relay = r.relay

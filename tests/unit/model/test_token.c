@@ -178,6 +178,26 @@ static void topics_have_the_names_of_the_database(void **state)
     assert_int_equal(topic, TOPIC_BULLETIN);
 }
 
+/* What comes back by mail may say which message it was, and do nothing else. */
+static void a_bounces_token_names_a_message_and_opens_nothing_else(void **state)
+{
+    (void)state;
+    struct token_keys keys = keys_of(1, 1);
+    const struct token written = {
+        .power = TOKEN_POWER_BOUNCE, .tenant_id = 7, .message_id = INT64_MAX - 1};
+    struct token token;
+    char text[TOKEN_TEXT_BYTES];
+    assert_true(token_write(&keys, &written, text));
+    assert_true(strlen("b-") + strlen(text) <= 64); /* RFC 5321 4.5.3.1.1 */
+    assert_true(is_refused(&keys, text, strlen(text)));
+    for (char *at = text; *at != '\0'; at++)
+        *at = (char)(*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
+    assert_true(token_read(&keys, text, strlen(text), TOKEN_POWER_BOUNCE, &token));
+    assert_true(token.tenant_id == 7 && token.message_id == INT64_MAX - 1);
+    assert_true(token_write(&keys, &sample, text));
+    assert_false(token_read(&keys, text, strlen(text), TOKEN_POWER_BOUNCE, &token));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +209,7 @@ int main(void)
         cmocka_unit_test(an_opt_out_of_no_known_topic_is_refused),
         cmocka_unit_test(the_first_key_signs_and_every_key_verifies),
         cmocka_unit_test(topics_have_the_names_of_the_database),
+        cmocka_unit_test(a_bounces_token_names_a_message_and_opens_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
