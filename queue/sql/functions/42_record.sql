@@ -49,8 +49,7 @@ begin
     end if;
     return query
     with told as (
-        select * from unnest(p_ids, p_epochs, p_outcomes, p_codes, p_enhanced, p_words,
-                             p_retry_after_s)
+        select * from unnest(p_ids, p_epochs, p_outcomes, p_codes, p_enhanced, p_words, p_retry_after_s)
             as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s)
     ), judged as (
         select m.message_id, m.epoch, u.outcome, u.code, u.enhanced, u.words, u.retry_after_s,
@@ -78,12 +77,11 @@ begin
           and j.next <> 'ready'
         returning m.*, j.next, j.outcome, j.code, j.enhanced, j.words
     ), kept as (
-        insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id,
-            created_at, expires_at, epoch, lane, relay, attempts, state, kind, reason, code, enhanced,
-            words)
-        select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id, g.created_at,
-               case when g.next <> 'sent' then g.expires_at end,
-               g.epoch, g.lane, g.relay, g.attempts + 1, g.next, g.kind,
+        insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id, epoch,
+            created_at, expires_at, lane, relay, attempts, state, kind, reason, code, enhanced, words)
+        select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id, g.epoch,
+               g.created_at, case when g.next <> 'sent' then g.expires_at end, g.lane, g.relay,
+               least(g.attempts + 1, 32767), g.next, g.kind,
                case when g.outcome = 'deferred' then 'expired' end,
                nullif(g.code, 0), nullif(g.enhanced, ''), nullif(g.words, '')
         from gone g
