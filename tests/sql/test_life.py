@@ -251,6 +251,21 @@ def test_a_message_with_the_same_id_made_since_is_another_one(notice, worker, te
     assert rows(owner) == [("ready", 0, None)]
 
 
+def test_of_two_messages_that_had_the_same_id_each_hears_its_own_word(
+    notice, worker, tenant, owner
+):
+    claimed = worker.claim(tenant, URGENT_LANE)
+    worker.mark(tenant, claimed)
+    ((number, (epoch, created)),) = told_of(claimed).items()
+    rows = worker.connection.execute(
+        """select * from handbell.settle(%s, %s, %s, %s::integer[], %s, %s::text[], '{550,250}', '{"",""}',
+                                         '{0,0}')""",
+        [tenant, worker.owner, [number] * 2, [epoch] * 2, [created - 5, created], ["refused", "sent"]],
+    ).fetchall()
+    assert sorted(rows) == [(number, "sent"), (number, "stale")]
+    assert ends(owner) == [("sent", None)]
+
+
 @pytest.mark.parametrize(
     ("outcome", "lost", "kept"),
     [("refused", "failed", "ready"), ("uncertain", "uncertain", "ready"),

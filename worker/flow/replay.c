@@ -140,8 +140,9 @@ static bool replay_tell(struct replay *replay)
 static enum queue_outcome_kind judge_unknown(const struct replay *replay,
                                              const struct queue_attempt *row)
 {
-    bool is_reached =
-        !replay->is_reconciling || row->claimed_unix_s >= journal_reach_unix_s(replay->journal);
+    int64_t reach_unix_s = journal_reach_unix_s(replay->journal);
+    bool is_reached = !replay->is_reconciling || reach_unix_s == 0 ||
+                      row->claimed_unix_s >= reach_unix_s + REPLAY_CLOCKS_S;
     return is_reached && !journal_is_in_doubt(replay->journal) ? QUEUE_OUTCOME_UNSENT
                                                                : QUEUE_OUTCOME_INTERRUPTED;
 }

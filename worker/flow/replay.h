@@ -7,7 +7,11 @@
 #include "queue/client/life_calls.h"
 #include "worker/flow/journal.h"
 
-enum { REPLAY_BATCH = 500 };
+enum {
+    REPLAY_BATCH = 500,
+    /* The database's clock and this machine's may be so far apart. */
+    REPLAY_CLOCKS_S = 600,
+};
 
 struct replay {
     struct journal *journal;
