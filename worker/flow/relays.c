@@ -66,7 +66,7 @@ static void relays_tell(struct relays *relays)
 void relays_open(struct relays *relays, const char *owner, struct queue *bell_queue,
                  struct queue *mark_queue, struct queue *record_queue)
 {
-    relay_report_open(&relays->report, bell_queue, owner);
+    relay_report_open(&relays->report, record_queue, owner); /* nobody waits behind it there */
     relays_tell(relays);
     for (size_t i = 0; i < SMTP_RELAYS; i++)
         message_flow_open(&relays->flows[i], bell_queue, mark_queue, record_queue);
