@@ -25,10 +25,12 @@ language sql immutable parallel safe as $$
     select timestamptz 'epoch' + p_us * interval '1 microsecond'
 $$;
 
--- A course in such a line: called once a claim and course.
+-- A course in such a line: called once a claim and course. (plpgsql: a function of SQL that is called is
+-- planned each time.)
 create or replace function keep_course(p_key bytea, p_slug text, c course) returns text
-language sql stable as $$
-    select handbell.keep_digest(p_key, p_slug, 'course', c.ref) || '.'
+language plpgsql stable as $$
+begin
+    return handbell.keep_digest(p_key, p_slug, 'course', c.ref) || '.'
         || encode(substr(sha256(convert_to(json_build_array(c.title, c.status, (
             select json_agg(json_build_array(extract(epoch from s.starts_at)::bigint,
                        extract(epoch from s.ends_at)::bigint, s.venue, s.venue_address, s.online_url)
@@ -37,8 +39,8 @@ language sql stable as $$
             where s.tenant_id = c.tenant_id and s.course_id = c.course_id
               and c.status <> 'postponed'))::text, 'UTF8')), 1, 9), 'base64')
         || '.' || coalesce(extract(epoch from c.starts_at)::bigint::text, '')
-        || '.' || coalesce(extract(epoch from c.ends_at)::bigint::text, '')
-$$;
+        || '.' || coalesce(extract(epoch from c.ends_at)::bigint::text, '');
+end $$;
 
 -- The beginning of a message's line; null where the recipient has no ref any more. In line, as the
 -- functions behind claim().

@@ -178,11 +178,13 @@ begin
 end $$;
 
 create or replace function categories_json(p_tenant bigint, p_categories bigint[]) returns json
-language sql stable as $$
-    select json_object_agg(k.category_id, json_build_object('kind', k.kind, 'name', k.name)
-                           order by k.category_id)
-    from handbell.category k where k.tenant_id = p_tenant and k.category_id = any (p_categories)
-$$;
+language plpgsql stable as $$
+begin
+    return (select json_object_agg(k.category_id,
+                                   json_build_object('kind', k.kind, 'name', k.name)
+                                   order by k.category_id)
+        from handbell.category k where k.tenant_id = p_tenant and k.category_id = any (p_categories));
+end $$;
 
 -- Alerts: the courses that each tells of, in the order of p_courses, and the recipient's ticks among the
 -- categories of these; their names come once a batch.
