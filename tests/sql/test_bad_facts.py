@@ -155,7 +155,7 @@ def test_no_refusal_repeats_a_value(school):
 
 def test_each_key_that_is_not_available_yet_is_refused_whatever_its_value(school, owner):
     rows = owner.execute("select kind, key from contract_key() where not is_available").fetchall()
-    assert len(rows) >= 16
+    assert len(rows) >= 15
     for kind, key in rows:
         refs = [] if kind == "tenant" else ["r1"]
         for value in (None, "x", [], True):
