@@ -55,7 +55,7 @@ struct pg_options {
 
 /* Begins to connect in the next turn of the loop. The hosts of `url` (PG_HOSTS_MAXIMUM at most) are
  * tried in turn, from the one where a connection was last, each at all addresses of its name; names
- * are looked up on a pool thread, anew for each round. Of several hosts one that does not answer is
+ * are looked up on a pool thread, anew after 3 s. Of several hosts one that does not answer is
  * left after 1.5 s, one that answers too slowly after 3 s (more in later rounds). Where `url` names
  * no host libpq chooses, in the loop's thread. A server that refuses a call because it takes no
  * writes (25006) is left for the next host. NULL with `error` (EX_OSERR) without memory,

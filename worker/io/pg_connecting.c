@@ -10,7 +10,8 @@
 #include <stdio.h>
 
 enum {
-    LOOK_UP_MS = 2000, /* for a name: after it, the addresses before are tried */
+    LOOK_UP_MS = 2000,       /* for a name: after it, the addresses before are tried */
+    LOOK_UP_AGAIN_MS = 3000, /* what was found is believed for so long */
     /* The server's own limit comes behind ours: a COMMIT that waits for a standby and is stopped at
      * its limit has been stored here alone, and is answered as if all were well. */
     SERVER_LATER_MS = 1000,
@@ -51,6 +52,8 @@ static void name_found(void *context, const char addresses[][LOOP_ADDRESS_BYTES]
     pg_callbacks_enter(pg);
     loop_lookup_free(pg->lookup);
     pg->lookup = NULL;
+    if (count > 0)
+        pg->looked_up_at_ms[pg->route.host] = loop_now_ms(pg->loop);
     if (pg_route_take(&pg->route, addresses, count))
         connection_start(pg);
     else
@@ -61,14 +64,16 @@ static void name_found(void *context, const char addresses[][LOOP_ADDRESS_BYTES]
 void pg_connecting_begin(struct pg *pg)
 {
     const char *name = pg_route_name(&pg->route);
-    pg->turn_ends_at_ms =
-        loop_now_ms(pg->loop) + pg_route_turn_ms(&pg->route, pg->options.connect_timeout_ms);
-    if (name == NULL) {
+    uint64_t now_ms = loop_now_ms(pg->loop);
+    bool is_fresh = pg->route.known[pg->route.host].count > 0 &&
+                    now_ms - pg->looked_up_at_ms[pg->route.host] < LOOK_UP_AGAIN_MS;
+    pg->turn_ends_at_ms = now_ms + pg_route_turn_ms(&pg->route, pg->options.connect_timeout_ms);
+    if (name == NULL || is_fresh) {
         connection_start(pg);
         return;
     }
     pg->phase = PG_PHASE_LOOKING_UP;
-    pg_timer_set(pg, loop_now_ms(pg->loop) + LOOK_UP_MS);
+    pg_timer_set(pg, now_ms + LOOK_UP_MS);
     pg->lookup = loop_lookup_new(pg->loop, name, name_found, pg);
     if (pg->lookup == NULL)
         pg_give_up(pg, PG_STATE_DOWN, "no memory for a connection");

@@ -32,7 +32,8 @@ struct pg {
     struct pg_calls calls;
     uint64_t up_since_ms;
     uint64_t timer_at_ms;
-    uint64_t turn_ends_at_ms; /* of connecting */
+    uint64_t turn_ends_at_ms;                   /* of connecting */
+    uint64_t looked_up_at_ms[PG_HOSTS_MAXIMUM]; /* the addresses that route knows */
     unsigned depth; /* callbacks of ours on the stack: pg_free leaves the memory to the outermost */
     enum pg_phase phase;
     bool is_session_kept; /* proved of the pooler; for the next connection alone */

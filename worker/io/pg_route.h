@@ -50,8 +50,8 @@ struct pg_route {
     unsigned rounds; /* failed in a row */
 };
 
-/* The name that has to be looked up before the next attempt, or NULL. It is asked for anew in each
- * round: a fail-over may be a change of the name. */
+/* The name that stands for the next attempt's host at the beginning of its turn, or NULL. It is
+ * worth looking up anew in each round: a fail-over may be a change of the name. */
 const char *pg_route_name(const struct pg_route *route);
 /* What was found; with none, the addresses before stay. False: there is none to try. */
 bool pg_route_take(struct pg_route *route, const char addresses[][LOOP_ADDRESS_BYTES],
