@@ -79,7 +79,7 @@ class Machine:
         self.lower = lower
         self.files = self.folder / "files"
         self.log = self.folder / "machine.log"
-        for name in ("files", "work", "root"):
+        for name in ("files", "scratch", "merged"):
             (self.folder / name).mkdir(parents=True)
         self.name = f"handbell-{os.getpid()}"
         self.process = None
@@ -90,9 +90,9 @@ class Machine:
         # In a mount namespace of its own: what is mounted goes with the process. BPF is how a unit's
         # IPAddressDeny= is kept.
         script = (f"mount -t overlay overlay -o lowerdir={self.lower},upperdir={self.folder}/files,"
-                  f"workdir={self.folder}/work {self.folder}/root && exec systemd-nspawn --quiet --boot"
+                  f"workdir={self.folder}/scratch {self.folder}/merged && exec systemd-nspawn --quiet --boot"
                   " --register=no --private-network --console=pipe --capability=CAP_BPF"
-                  f" --system-call-filter=bpf --machine={self.name} --directory={self.folder}/root")  # fmt: skip
+                  f" --system-call-filter=bpf --machine={self.name} --directory={self.folder}/merged")  # fmt: skip
         if not os.path.isdir("/run/systemd/system"):
             script += " --keep-unit"  # nobody here could make a unit for it
         self.process = process.start(
