@@ -9,6 +9,7 @@
 void relay_report_open(struct relay_report *report, struct queue *queue, const char *owner)
 {
     report->queue = queue;
+    report->told_at_ms = 0;
     (void)snprintf(report->owner, sizeof report->owner, "%s", owner);
 }
 
@@ -45,6 +46,7 @@ void relay_report_tell(struct relay_report *report, const struct relay *const re
     struct queue_relay told[SMTP_RELAYS];
     uint64_t now_ms = clock_monotonic_ms();
     size_t count = 0;
+    unsigned down = 0;
 
     if (report->queue == NULL || report->is_under_way)
         return;
@@ -64,7 +66,12 @@ void relay_report_tell(struct relay_report *report, const struct relay *const re
             .rate = relay_rate(relay),
             .sessions = relay->window.size,
         };
+        down |= (unsigned)told[count - 1].is_down << i;
     }
+    if (down == report->down && now_ms - report->told_at_ms < RELAY_REPORT_MS)
+        return;
+    report->down = down;
+    report->told_at_ms = now_ms;
     report->is_under_way =
         queue_relays_say(report->queue, report->owner, told, count, on_told, report);
 }

@@ -81,9 +81,7 @@ void relays_close(struct relays *relays)
 
 void relays_tick(struct relays *relays)
 {
-    relays->is_second_tick = !relays->is_second_tick;
-    if (relays->is_second_tick)
-        relays_tell(relays);
+    relays_tell(relays);
     for (size_t i = 0; i < SMTP_RELAYS; i++)
         message_flow_tick(&relays->flows[i]);
 }

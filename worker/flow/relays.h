@@ -13,7 +13,6 @@ struct relays {
     struct signing signing;
     struct tally tally;
     struct relay_report report;
-    bool is_second_tick;
     uint32_t in_memory; /* messages, of all relays together */
     struct message_flow flows[SMTP_RELAYS];
 };
