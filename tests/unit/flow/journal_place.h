@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-enum { PATH_BYTES = 300, SMALL_BYTES = 16384, FILE_RECORDS = SMALL_BYTES / 2 / 64 };
+enum { PATH_BYTES = 336, SMALL_BYTES = 16384, FILE_RECORDS = SMALL_BYTES / 2 / 64 };
 
 static const char owner[] = "0123abcd-4567-49ef-8123-456789abcdef";
 static const char other_owner[] = "1123abcd-4567-49ef-8123-456789abcdef";
