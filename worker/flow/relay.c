@@ -162,9 +162,11 @@ uint32_t relay_hold_limit(const struct relay *relay, uint32_t floor)
     uint64_t limit = (uint64_t)relay_pace(relay) * RELAY_HOLD_TICKS;
     if (limit < floor)
         limit = floor;
-    /* What a minute's limit lets through is worth holding, and no more. */
+    /* What a minute's limit lets through is worth holding, and little more: lanes have shares of
+     * this, and a share of one would be none. */
     if (relay->options.per_minute > 0 && limit > relay->options.per_minute)
-        limit = relay->options.per_minute;
+        limit = relay->options.per_minute > RELAY_HOLD_LEAST ? relay->options.per_minute
+                                                             : RELAY_HOLD_LEAST;
     return limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX;
 }
 

@@ -20,6 +20,7 @@ enum {
     RELAY_AHEAD = 2,
     RELAY_TICK_MS = 500,
     RELAY_HOLD_TICKS = 20,
+    RELAY_HOLD_LEAST = 10, /* however low its limits are */
     RELAY_MINUTE_TICKS = 120,
     /* Left alone for so long, others get its mail. */
     RELAY_DOWN_MS = 5000,

@@ -108,6 +108,8 @@ static void a_minutes_limit_bounds_what_is_held(void **state)
     (void)state;
     struct relay relay = {.connections = 3, .options = {.per_minute = 30}};
     assert_int_equal(relay_hold_limit(&relay, 400), 30);
+    relay.options.per_minute = 1;
+    assert_int_equal(relay_hold_limit(&relay, 400), RELAY_HOLD_LEAST);
 }
 
 int main(void)
