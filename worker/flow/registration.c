@@ -85,7 +85,9 @@ static void on_started(void *context, const struct pg_result *result, enum queue
     }
     registration->is_reconciling = answer == QUEUE_START_RECONCILE;
     if (registration->is_reconciling) {
-        LOG(LOG_LEVEL_WARNING, "database_unknown",
+        /* A worker that has seen no database yet is the one that is new. */
+        bool is_new_here = registration->known.system_identifier == 0;
+        LOG(is_new_here ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "database_unknown",
             log_text("so", "it is told what was sent before anything is sent"));
         journal_hold(registration->journal);
     }
