@@ -59,11 +59,14 @@ struct mark_call {
 static void on_marked(void *context, const struct pg_result *result,
                       const struct queue_marked *marked, size_t count);
 
-/* Takes turns between tenants, so that nobody's cancellations wait behind another's thousand. */
+/* Takes turns between tenants, so that nobody's cancellations wait behind another's thousand. Whose
+ * turn it is is looked for only when there is room: it costs a walk along the lane. */
 static struct message *flow_next(struct message_flow *flow)
 {
-    return message_flow_is_shared(flow) ? message_lists_turn(flow->lists.claimed, flow->turns)
-                                        : message_lists_first(flow->lists.claimed);
+    struct message *first = message_lists_first(flow->lists.claimed);
+    if (first == NULL || !message_flow_is_shared(flow) || message_flow_mark_room(flow, first) == 0)
+        return first;
+    return message_lists_turn(flow->lists.claimed, flow->turns);
 }
 
 static void on_allowed(void *context, enum relay_limit_class which)
