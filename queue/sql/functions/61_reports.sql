@@ -40,7 +40,7 @@ create or replace view course_report with (security_barrier) as
         group by a.kind, a.state, a.reason
         union all
         select 'course_alert',
-               case when m.message_id = 0 then 'told before going live'
+               case when m.message_id = 0 then 'told before'
                     when not q.is_sealed then 'waiting'
                     else coalesce(r.state, q.state::text, 'no longer kept') end,
                r.reason, count(*)
