@@ -358,12 +358,12 @@ static void journal_begin_life(struct journal *journal)
         .sync = journal->sync,
         .is_in_doubt = journal->is_in_doubt,
     };
-    if (journal->is_down || (journal->is_life_noted && !journal->is_copy))
+    if (journal->is_down || (journal->is_life_noted && !journal->is_to_roll))
         return;
-    if (journal_has_place(journal, 1) && !journal->is_copy)
+    if (journal_has_place(journal, 1) && !journal->is_to_roll)
         journal_append(journal, &record);
     else
-        journal_roll(journal);
+        journal->is_to_roll = !journal_roll(journal);
 }
 
 static uint64_t file_bytes(uint64_t bytes)

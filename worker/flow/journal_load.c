@@ -92,6 +92,14 @@ static int newest_of(const struct journal_file files[2])
     return newest;
 }
 
+/* The file that is there may not be the last one. The first of all has no other. */
+static bool is_other_lost(const struct load *load, int newest)
+{
+    return load->files[newest ^ 1].state != JOURNAL_FILE_WHOLE &&
+           (load->files[newest ^ 1].state == JOURNAL_FILE_DAMAGED ||
+            load->files[newest].header.generation > 1);
+}
+
 static void load_log(const struct journal *journal, const struct load *load)
 {
     for (unsigned slot = 0; slot < 2; slot++) {
@@ -125,11 +133,8 @@ bool journal_load(struct journal *journal, struct error *error)
         if (!journal->is_new_owner)
             load_doubt(&load);
     } else {
-        if (!load_file(journal, &load, (unsigned)newest ^ 1, true, error))
-            return false;
-        if (load.files[newest ^ 1].state == JOURNAL_FILE_DAMAGED)
-            load_doubt(&load);
-        if (!load_file(journal, &load, (unsigned)newest, true, error))
+        if (!load_file(journal, &load, (unsigned)newest ^ 1, true, error) ||
+            !load_file(journal, &load, (unsigned)newest, true, error))
             return false;
         const struct journal_file *file = &load.files[newest];
         journal->generation = file->header.generation;
@@ -140,9 +145,9 @@ bool journal_load(struct journal *journal, struct error *error)
         if (journal->fd < 0)
             journal_fail(journal, errno);
         bool is_same_boot = journal_uuid_equal(&load.boot, &journal->boot);
-        if (file->is_copy || (load.sync == JOURNAL_SYNC_NONE && !is_same_boot))
+        journal->is_to_roll = file->is_copy || is_other_lost(&load, newest);
+        if (journal->is_to_roll || (load.sync == JOURNAL_SYNC_NONE && !is_same_boot))
             load_doubt(&load);
-        journal->is_copy = file->is_copy;
         journal->is_life_noted = is_same_boot && load.sync == journal->sync &&
                                  (load.last_kind == 0 || load.last_kind == JOURNAL_STARTED);
     }

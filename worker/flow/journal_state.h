@@ -24,7 +24,7 @@ struct journal {
     uint64_t settled_before; /* the database has all records before this one */
     bool is_settled;         /* journal_settle was called: the past is done with */
     bool is_in_doubt;
-    bool is_copy;       /* the file that was found is not the one that was written */
+    bool is_to_roll;    /* the file that was found is a copy, or perhaps not the last one */
     bool is_life_noted; /* the last record says already that a worker started now */
     bool has_news;      /* since the last JOURNAL_SETTLED */
     uint64_t life;      /* entries of an earlier one may not go */

@@ -209,6 +209,48 @@ static void a_file_that_was_cut_short_or_lost_leaves_doubt(void **state)
     die(journal);
 }
 
+/* So much that a second file was begun. */
+static void write_much(const struct place *place)
+{
+    empty_folder(place);
+    struct journal *journal = open_first(place);
+    for (int64_t message = 1; journal->generation < 3; message++) {
+        struct journal_entry entry = attempt(message);
+        assert_true(journal_write_data_end(journal, &entry));
+        journal_write_reply(journal, &entry, &sent);
+        journal_forget(&entry);
+        journal_tick(journal);
+    }
+    die(journal);
+}
+
+static void
+of_two_files_either_one_that_is_damaged_or_lost_leaves_doubt_until_all_is_told(void **state)
+{
+    const struct place *place = *state;
+    for (size_t slot = 0; slot < 2; slot++)
+        for (unsigned is_lost = 0; is_lost < 2; is_lost++) {
+            write_much(place);
+            struct journal *journal = open_again(place);
+            assert_false(journal_is_in_doubt(journal));
+            journal_close(journal);
+            if (is_lost)
+                unlink(file_of(place, file_names[slot]));
+            else
+                flip(file_of(place, file_names[slot]), 20, 3);
+            journal = open_again(place);
+            assert_true(journal_is_in_doubt(journal));
+            die(journal);
+            journal = open_again(place);
+            assert_true(journal_is_in_doubt(journal));
+            journal_settle(journal);
+            die(journal);
+            journal = open_again(place);
+            assert_false(journal_is_in_doubt(journal));
+            journal_close(journal);
+        }
+}
+
 static void a_hole_in_the_middle_leaves_doubt(void **state)
 {
     const struct place *place = *state;
@@ -232,6 +274,7 @@ int main(void)
         A_TEST(a_tail_torn_at_any_byte_is_cut_and_nothing_is_in_doubt),
         A_TEST(any_flipped_bit_of_a_record_is_seen_and_leaves_doubt),
         A_TEST(a_file_that_was_cut_short_or_lost_leaves_doubt),
+        A_TEST(of_two_files_either_one_that_is_damaged_or_lost_leaves_doubt_until_all_is_told),
         A_TEST(a_hole_in_the_middle_leaves_doubt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
