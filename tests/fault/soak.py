@@ -264,5 +264,6 @@ def measure_soak(bench):
     for name, values in soak.samples.items():
         is_flat = "flat" if judge(name, values) is None else "GROWS"
         bench.add(f"its {name}", describe(name, values), is_flat, "flat")
+        print("    over the time:", " ".join(f"{value:,.0f}" for value in values[:: max(1, SAMPLES // 12)]))
     for problem in soak.problems():
         bench.fail(problem)
