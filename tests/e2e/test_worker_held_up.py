@@ -55,6 +55,37 @@ def test_urgent_mail_overtakes_what_an_open_transaction_holds(
     worker.check_running()
 
 
+def test_urgent_mail_waits_behind_no_claim_and_no_mark_of_alerts(
+    handbell, mail_store, demo, owner, readers
+):
+    """The two sessions that claim and mark alerts stand still: a cancellation needs neither."""
+    demo.put_person("d", email="d@example.org")
+    demo.put_course("doomed")
+    demo.put_booking("b", "doomed", "d", status="confirmed", quiet=True)
+    worker = handbell.start_worker(mail_store.url)
+    process.wait_until(lambda: "event=worker_started" in worker.log_text(), 15, "it has started")
+    sessions = [pid for (pid,) in owner.execute(
+        """select pid from pg_stat_activity where datname = current_database()
+           and application_name in ('handbell claim', 'handbell mark')"""
+    )]  # fmt: skip
+    assert len(sessions) == 2
+    for pid in sessions:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        demo.put_course("c", categories=["maths"])
+        process.wait_until(
+            lambda: owner.execute("select count(*) = 20 from message").fetchone()[0], 10, "the alerts"
+        )
+        demo.change_course("doomed", status="cancelled", cancel_reason="Snow")
+        (mail,) = mail_store.wait_for(1, to="d@example.org")
+        assert "Snow" in mail.text()
+        assert len(mail_store.wait_for(1)) == 1, "no alert was claimed"
+    finally:
+        for pid in sessions:
+            os.kill(pid, signal.SIGCONT)
+    mail_store.wait_for(21)
+
+
 def test_stopped_while_database_and_relay_are_silent_it_ends_within_ten_seconds(
     handbell, mail_store, demo, owner, readers
 ):
