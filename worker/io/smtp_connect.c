@@ -1,7 +1,9 @@
 /* Connections to the relay, by libcurl. The only file that includes it. libcurl's own SMTP transfer
  * is never used: it blocks the loop and cannot tell a drop before the final dot from one after it
- * (docs/architecture.md). An easy handle stays in the multi as long as its connection lives, or
- * curl_easy_send and curl_easy_recv stop working. */
+ * (docs/architecture.md). An easy handle stays in its multi as long as its connection lives, or
+ * curl_easy_send and curl_easy_recv stop working. Each has a multi of its own: whenever a multi
+ * connects anew it closes those of its connections that look dead, have bytes to be read, or were
+ * opened two minutes ago, whoever uses them. */
 #include "worker/io/smtp_connect.h"
 
 #include "worker/base/crypto.h"
@@ -25,8 +27,6 @@ enum {
 
 struct smtp_connector {
     struct loop *loop;
-    struct loop_timer *timer;
-    CURLM *multi;
     struct smtp_url url;
     enum smtp_auth auth;
     char *curl_url;
@@ -40,6 +40,8 @@ struct smtp_connection {
     struct smtp_connector *connector;
     const struct smtp_connection_callbacks *callbacks;
     void *context;
+    CURLM *multi;
+    struct loop_timer *timer; /* the multi's */
     CURL *easy;
     struct loop_poll *poll; /* ours, once the connection is open */
     curl_socket_t fd;
@@ -52,47 +54,47 @@ struct smtp_connection {
 
 /* A socket that libcurl wants watched while it connects. */
 struct watch {
-    struct smtp_connector *connector;
+    struct smtp_connection *connection;
     struct loop_poll *poll;
     curl_socket_t fd;
 };
 
-static void connector_collect(struct smtp_connector *connector);
+static void connection_collect(struct smtp_connection *connection);
 
 static void watch_fired(void *context, unsigned events)
 {
     struct watch *watch = context;
-    struct smtp_connector *connector = watch->connector;
+    struct smtp_connection *connection = watch->connection;
     int running;
     int mask = 0;
     mask |= (events & LOOP_READABLE) ? CURL_CSELECT_IN : 0;
     mask |= (events & LOOP_WRITABLE) ? CURL_CSELECT_OUT : 0;
-    curl_multi_socket_action(connector->multi, watch->fd, mask, &running);
-    connector_collect(connector);
+    curl_multi_socket_action(connection->multi, watch->fd, mask, &running);
+    connection_collect(connection);
 }
 
 static void timer_fired(void *context)
 {
-    struct smtp_connector *connector = context;
+    struct smtp_connection *connection = context;
     int running;
-    curl_multi_socket_action(connector->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    connector_collect(connector);
+    curl_multi_socket_action(connection->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    connection_collect(connection);
 }
 
 static int curl_wants_timer(CURLM *multi, long timeout_ms, void *context)
 {
-    struct smtp_connector *connector = context;
+    struct smtp_connection *connection = context;
     (void)multi;
     if (timeout_ms < 0)
-        loop_timer_stop(connector->timer);
+        loop_timer_stop(connection->timer);
     else
-        loop_timer_start(connector->timer, (uint64_t)timeout_ms);
+        loop_timer_start(connection->timer, (uint64_t)timeout_ms);
     return 0;
 }
 
 static int curl_wants_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *assigned)
 {
-    struct smtp_connector *connector = context;
+    struct smtp_connection *connection = context;
     struct watch *watch = assigned;
     unsigned events = 0;
     (void)easy;
@@ -100,7 +102,7 @@ static int curl_wants_socket(CURL *easy, curl_socket_t fd, int what, void *conte
         if (watch != NULL) {
             loop_poll_free(watch->poll);
             free(watch);
-            curl_multi_assign(connector->multi, fd, NULL);
+            curl_multi_assign(connection->multi, fd, NULL);
         }
         return 0;
     }
@@ -108,14 +110,14 @@ static int curl_wants_socket(CURL *easy, curl_socket_t fd, int what, void *conte
         watch = calloc(1, sizeof *watch);
         if (watch == NULL)
             return -1;
-        watch->connector = connector;
+        watch->connection = connection;
         watch->fd = fd;
-        watch->poll = loop_poll_new(connector->loop, fd, watch_fired, watch, NULL);
+        watch->poll = loop_poll_new(connection->connector->loop, fd, watch_fired, watch, NULL);
         if (watch->poll == NULL) {
             free(watch);
             return -1;
         }
-        curl_multi_assign(connector->multi, fd, watch);
+        curl_multi_assign(connection->multi, fd, watch);
     }
     events |= (what & CURL_POLL_IN) ? LOOP_READABLE : 0;
     events |= (what & CURL_POLL_OUT) ? LOOP_WRITABLE : 0;
@@ -161,23 +163,13 @@ static bool connector_check_secret(const struct smtp_connector *connector, struc
     return is_good;
 }
 
-static bool connector_open(struct smtp_connector *connector, unsigned connections,
-                           struct error *error)
+static bool connector_open(struct smtp_connector *connector, struct error *error)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return error_set(error, EX_OSERR, "libcurl does not start");
-    connector->multi = curl_multi_init();
-    connector->timer = loop_timer_new(connector->loop, timer_fired, connector);
-    if (connector->multi == NULL || connector->timer == NULL || connector->curl_url == NULL ||
-        connector->ca_file == NULL || connector->username == NULL ||
+    if (connector->curl_url == NULL || connector->ca_file == NULL || connector->username == NULL ||
         connector->password_file == NULL || connector->token_file == NULL)
         return error_set(error, EX_OSERR, "smtp: no memory");
-    curl_multi_setopt(connector->multi, CURLMOPT_SOCKETFUNCTION, curl_wants_socket);
-    curl_multi_setopt(connector->multi, CURLMOPT_SOCKETDATA, connector);
-    curl_multi_setopt(connector->multi, CURLMOPT_TIMERFUNCTION, curl_wants_timer);
-    curl_multi_setopt(connector->multi, CURLMOPT_TIMERDATA, connector);
-    /* A smaller cache would close connections that are in use. */
-    curl_multi_setopt(connector->multi, CURLMOPT_MAXCONNECTS, (long)connections + 8);
     return connector_check_secret(connector, error);
 }
 
@@ -200,7 +192,7 @@ struct smtp_connector *smtp_connector_new(struct loop *loop, const struct smtp_o
     connector->username = strdup(options->username);
     connector->password_file = strdup(options->password_file);
     connector->token_file = strdup(options->token_file);
-    if (!connector_open(connector, options->connections, error)) {
+    if (!connector_open(connector, error)) {
         smtp_connector_free(connector);
         return NULL;
     }
@@ -211,8 +203,6 @@ void smtp_connector_free(struct smtp_connector *connector)
 {
     if (connector == NULL)
         return;
-    curl_multi_cleanup(connector->multi);
-    loop_timer_free(connector->timer);
     free(connector->curl_url);
     free(connector->ca_file);
     free(connector->username);
@@ -295,9 +285,26 @@ static bool easy_set_up(struct smtp_connection *connection, struct error *error)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, connection);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_came);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, connection->error_text);
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, connection);
     easy_set_tls(easy, connector);
     return easy_set_login(easy, connector, error);
+}
+
+static bool connection_set_up(struct smtp_connection *connection, struct error *error)
+{
+    connection->multi = curl_multi_init();
+    connection->easy = curl_easy_init();
+    connection->timer = loop_timer_new(connection->connector->loop, timer_fired, connection);
+    if (connection->multi == NULL || connection->easy == NULL || connection->timer == NULL)
+        return error_set(error, EX_OSERR, "smtp: no memory");
+    curl_multi_setopt(connection->multi, CURLMOPT_SOCKETFUNCTION, curl_wants_socket);
+    curl_multi_setopt(connection->multi, CURLMOPT_SOCKETDATA, connection);
+    curl_multi_setopt(connection->multi, CURLMOPT_TIMERFUNCTION, curl_wants_timer);
+    curl_multi_setopt(connection->multi, CURLMOPT_TIMERDATA, connection);
+    if (!easy_set_up(connection, error))
+        return false;
+    if (curl_multi_add_handle(connection->multi, connection->easy) != CURLM_OK)
+        return error_set(error, EX_OSERR, "smtp: libcurl takes no connection");
+    return true;
 }
 
 struct smtp_connection *smtp_connection_open(struct smtp_connector *connector,
@@ -305,8 +312,7 @@ struct smtp_connection *smtp_connection_open(struct smtp_connector *connector,
                                              void *context, struct error *error)
 {
     struct smtp_connection *connection = calloc(1, sizeof *connection);
-    if (connection == NULL || (connection->easy = curl_easy_init()) == NULL) {
-        free(connection);
+    if (connection == NULL) {
         error_set(error, EX_OSERR, "smtp: no memory");
         return NULL;
     }
@@ -317,15 +323,8 @@ struct smtp_connection *smtp_connection_open(struct smtp_connector *connector,
     connection->is_plain = connector->url.tls == SMTP_TLS_NONE;
     connection->opened_ms = connection->step_began_ms = loop_now_ms(connector->loop);
     smtp_hello_init(&connection->hello, connector->url.tls, connector->username[0] != '\0');
-    if (!easy_set_up(connection, error)) {
-        curl_easy_cleanup(connection->easy);
-        free(connection);
-        return NULL;
-    }
-    if (curl_multi_add_handle(connector->multi, connection->easy) != CURLM_OK) {
-        error_set(error, EX_OSERR, "smtp: libcurl takes no connection");
-        curl_easy_cleanup(connection->easy);
-        free(connection);
+    if (!connection_set_up(connection, error)) {
+        smtp_connection_close(connection);
         return NULL;
     }
     return connection;
@@ -337,8 +336,11 @@ void smtp_connection_close(struct smtp_connection *connection)
         return;
     /* libuv must let go of the descriptor before libcurl closes it. */
     loop_poll_free(connection->poll);
-    curl_multi_remove_handle(connection->connector->multi, connection->easy);
+    if (connection->multi != NULL && connection->easy != NULL)
+        curl_multi_remove_handle(connection->multi, connection->easy);
     curl_easy_cleanup(connection->easy);
+    curl_multi_cleanup(connection->multi);
+    loop_timer_free(connection->timer);
     free(connection);
 }
 
@@ -409,20 +411,14 @@ static void connection_finish(struct smtp_connection *connection, CURLcode code)
     connection->callbacks->on_open(connection->context, &failure);
 }
 
-/* What has finished connecting. An owner may close any connection from its callback, so the next
- * message is asked for only then, and none is looked at twice. */
-static void connector_collect(struct smtp_connector *connector)
+/* Whether it has finished connecting. The owner may close it from its callback: nothing is looked
+ * at after that. */
+static void connection_collect(struct smtp_connection *connection)
 {
-    const CURLMsg *message;
     int left;
-    while ((message = curl_multi_info_read(connector->multi, &left)) != NULL) {
-        struct smtp_connection *connection = NULL;
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        CURLcode code = message->data.result;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &connection);
-        connection_finish(connection, code);
-    }
+    const CURLMsg *message = curl_multi_info_read(connection->multi, &left);
+    if (message != NULL && message->msg == CURLMSG_DONE)
+        connection_finish(connection, message->data.result);
 }
 
 enum outcome_verb smtp_connection_step(const struct smtp_connection *connection)
