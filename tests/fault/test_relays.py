@@ -273,6 +273,8 @@ def test_a_reload_adds_a_relay_and_takes_one_away(
     process.wait_until(lambda: len(other_store.received) > 10, 20, "some hang")
     del worker.settings["smtp2"]
     reload(worker, 2)
+    worker.settings["smtp"]["connections"] = 5
+    reload(worker, 3)  # while the one before is still waiting for what hangs
     wait_for_relays(owner, "up", "gone")
     hanging = len(other_store.received) - 10
     mail_store.wait_for(10 + 60 - hanging, timeout_s=30)

@@ -14,6 +14,7 @@
 #include "worker/flow/keeping.h"
 #include "worker/flow/registration.h"
 #include "worker/flow/relays.h"
+#include "worker/flow/retired.h"
 #include "worker/flow/state_dir.h"
 #include "worker/flow/watchdog.h"
 #include "worker/io/service.h"
@@ -61,8 +62,7 @@ struct worker {
     struct journal *journal;
     struct keeping keeping;
     struct equipment *equipment;
-    struct equipment *retired; /* the one before, while its relay finishes what it has */
-    struct loop_defer retire;
+    struct retired retired;
     struct mail_writer writer;
     struct relays relays;
     struct intake intake;
@@ -234,19 +234,6 @@ static void on_stop_time(void *context)
     loop_stop(worker->loop);
 }
 
-static void on_retire(void *context)
-{
-    struct worker *worker = context;
-    equipment_free(worker->retired);
-    worker->retired = NULL;
-}
-
-static void on_retired_drained(void *context)
-{
-    struct worker *worker = context;
-    loop_defer(worker->loop, &worker->retire);
-}
-
 static void worker_stop(struct worker *worker)
 {
     if (worker->phase == WORKER_STOPPING)
@@ -259,8 +246,7 @@ static void worker_stop(struct worker *worker)
     chores_close(&worker->chores);
     relays_stop(&worker->relays);
     equipment_drain(worker->equipment, WORKER_DRAIN_MS, on_drained, worker);
-    if (worker->retired != NULL)
-        equipment_drain(worker->retired, WORKER_DRAIN_MS, on_retired_drained, worker);
+    retired_hurry(&worker->retired, WORKER_DRAIN_MS);
     loop_timer_start(worker->stop_timer, WORKER_STOP_MS);
 }
 
@@ -286,8 +272,8 @@ static bool worker_reload(struct worker *worker, struct error *error)
 {
     struct equipment *before = worker->equipment;
 
-    if (worker->retired != NULL)
-        return error_set(error, EX_TEMPFAIL, "the reload before is still finishing its mails");
+    if (!retired_has_room(&worker->retired))
+        return error_set(error, EX_TEMPFAIL, "the reloads before are still finishing their mails");
     struct equipment *now =
         equipment_load(worker->loop, worker->config_path, worker->tables, before, error);
     if (now == NULL)
@@ -295,9 +281,7 @@ static bool worker_reload(struct worker *worker, struct error *error)
     equipment_warn_of_restart(before, now);
     worker->equipment = now;
     worker_use(worker);
-    worker->retired = before;
-    if (!equipment_drain(before, WORKER_RETIRE_MS, on_retired_drained, worker))
-        loop_defer(worker->loop, &worker->retire);
+    retired_take(&worker->retired, before);
     return true;
 }
 
@@ -354,7 +338,7 @@ static bool worker_make_parts(struct worker *worker, struct error *error)
         if (worker->signals[i] == NULL)
             return false;
     }
-    worker->retire = (struct loop_defer){.run = on_retire, .context = worker};
+    retired_init(&worker->retired, loop);
     worker->tick_timer = loop_timer_new(loop, on_tick, worker);
     worker->stop_timer = loop_timer_new(loop, on_stop_time, worker);
     if (worker->tick_timer == NULL || worker->stop_timer == NULL ||
@@ -451,7 +435,7 @@ static void worker_free(struct worker *worker)
         relays_close(&worker->relays);
     for (int kind = 0; kind < WORKER_LINKS; kind++)
         queue_free(worker->links[kind].queue);
-    equipment_free(worker->retired);
+    retired_free(&worker->retired);
     equipment_free(worker->equipment);
     relays_free(&worker->relays);
     journal_close(worker->journal);

@@ -10,9 +10,6 @@ enum {
     WORKER_DRAIN_MS = 8000,
     /* And so long, in all, may recording take. */
     WORKER_STOP_MS = 9500,
-    /* A relay whose settings a reload has changed may finish what it has: RFC 5321 section
-       4.5.3.2.6 lets it take ten minutes over the end of a mail. */
-    WORKER_RETIRE_MS = 600000,
 };
 
 /* Runs until SIGTERM or SIGINT, and then returns 0; SIGHUP loads settings, templates and keys anew.
