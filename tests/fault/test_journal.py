@@ -5,9 +5,13 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import time
+import uuid
 
-from tests.support import process
+import pytest
+
+from tests.support import process, schema
 from tests.support.cluster import SUPERUSER
 from tests.support.queue_calls import is_quiet
 from tests.support.smtp_ledger import Rule
@@ -37,6 +41,16 @@ def ends(owner):
     return dict(owner.execute("select state, count(*) from message_record group by 1").fetchall())
 
 
+def marked(owner):
+    return {
+        address.partition("@")[0]
+        for (address,) in owner.execute(
+            "select p.email from message m join person p using (tenant_id, person_id) "
+            "where m.state = 'transmitting'"
+        )
+    }
+
+
 @contextlib.contextmanager
 def stopped(program):
     os.kill(program.process.pid, signal.SIGSTOP)
@@ -56,10 +70,7 @@ def test_a_killed_worker_s_alerts_are_sent_once_and_none_is_in_doubt(handbell, l
     worker = handbell.start_worker(ledger.url, SETTINGS, "killed")
     publish(demo)
     ledger.wait_for_held(1)
-    process.wait_until(
-        lambda: owner.execute("select count(*) from message where state = 'transmitting'").fetchone()[0] > 1,
-        10, "more are marked",
-    )  # fmt: skip
+    process.wait_until(lambda: len(marked(owner)) > 1, 10, "more are marked")
     worker.kill()
     ledger.set_rules()
     ledger.release()
@@ -69,6 +80,48 @@ def test_a_killed_worker_s_alerts_are_sent_once_and_none_is_in_doubt(handbell, l
     assert "event=journal_replayed" in again.log_text()
     assert "interrupted=0" in again.log_text()
     assert again.stop() == 0
+
+
+@pytest.fixture
+def other_boot(tmp_path):
+    """A program that runs Handbell as if the machine had been started anew."""
+    probe = ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/mnt"]
+    if subprocess.run(probe, check=False, capture_output=True).returncode != 0:
+        pytest.skip("no mount namespaces here")
+    boot = tmp_path / "boot_id"
+    boot.write_text(f"{uuid.uuid4()}\n")
+    program = tmp_path / "handbell"
+    program.write_text(
+        "#!/bin/sh\nexec unshare --mount sh -c "
+        "'mount --bind \"$0\" /proc/sys/kernel/random/boot_id && exec \"$@\"' "
+        f'{boot} {schema.binary()} "$@"\n'
+    )
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize("sync, in_doubt", [("none", True), ("data", False)])
+def test_after_a_power_cut_what_was_not_synced_is_in_doubt_and_what_was_is_not(
+    handbell, ledger, demo, owner, other_boot, sync, in_doubt
+):
+    ledger.set_rules(Rule("data", "data", "hold"))
+    state_readers(demo)
+    settings = {**SETTINGS, "worker": {**SETTINGS["worker"], "journal_sync": sync}}
+    worker = handbell.start_worker(ledger.url, settings, "cut")
+    publish(demo)
+    ledger.wait_for_held(1)
+    process.wait_until(lambda: len(marked(owner)) > 1, 10, "more are marked")
+    worker.kill()
+    doubtful = len(marked(owner))
+    ledger.set_rules()
+    ledger.release()
+    worker.binary = other_boot
+    worker.start()
+    process.wait_until(lambda: is_quiet(owner), 30, "all has ended")
+    assert ("event=journal_in_doubt" in worker.log_text()) == in_doubt
+    expected = {"uncertain": doubtful, "sent": READERS - doubtful} if in_doubt else {"sent": READERS}
+    assert ends(owner) == expected
+    assert worker.stop() == 0
 
 
 # ---- Whose journal it is.
@@ -108,16 +161,6 @@ def is_mark_waiting(superuser):
         "select exists (select from pg_stat_activity where application_name = 'handbell mark' "
         "and wait_event_type = 'Lock')"
     ).fetchone()[0]
-
-
-def marked(owner):
-    return {
-        address.partition("@")[0]
-        for (address,) in owner.execute(
-            "select p.email from message m join person p using (tenant_id, person_id) "
-            "where m.state = 'transmitting'"
-        )
-    }
 
 
 def arrived(ledger):
