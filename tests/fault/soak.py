@@ -44,7 +44,7 @@ class Limit:
 
 
 LIMITS = {
-    "anonymous memory": Limit("kB", 0.05, 1024, 32 * 1024),
+    "anonymous memory": Limit("kB", 0.02, 512, 32 * 1024),
     "file descriptors": Limit("", 0.0, 1, 100),
     "database": Limit("kB", 0.10, 4096, 4 * 1024 * 1024),
     "journal": Limit("kB", 0.05, 64, 64 * 1024),
