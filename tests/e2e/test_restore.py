@@ -331,3 +331,25 @@ def test_what_cannot_be_read_any_more_keeps_the_gate_shut(office):
     assert f"kept/{kept.name}" in worker.log_text()
     assert "move the folder kept aside" in worker.log_text()
     assert len(office.store.mails()) == sent
+
+
+def test_a_lost_folder_keeps_the_gate_shut_until_somebody_says_so(office):
+    prepare(office)
+    worker = office.start_worker()
+    state_courses(office.demo, "one")
+    office.store.wait_for(len(PEOPLE))
+    process.wait_until(
+        lambda: office.owner.execute("select kept from worker").fetchone()[0] >= len(PEOPLE),
+        20, "the database knows of the file",
+    )  # fmt: skip
+    worker.stop()
+    shutil.rmtree(worker.state / "kept")
+    office.restore_into_another_cluster(office.dump())
+    state_courses(office.demo, "two")
+    worker.start()
+    process.wait_until(lambda: "kept_not_applied" in worker.log_text(), 20, "it cannot tell")
+    assert office.check(worker)[0] == EX_TEMPFAIL
+    assert len(office.store.mails()) == len(PEOPLE)
+    office.programs.run_with(worker, "check", "--accept-restored")
+    office.store.wait_for(2 * len(PEOPLE))
+    assert "keep_skipped" in worker.log_text()

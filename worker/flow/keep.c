@@ -205,6 +205,14 @@ uint64_t keep_newest(const struct keep *keep)
     return keep->newest;
 }
 
+void keep_skip_to(struct keep *keep, uint64_t number)
+{
+    if (number <= keep->newest || !keep_flush(keep))
+        return;
+    keep->newest = keep->settled = number;
+    keep_folder_skip_to(&keep->folder, number);
+}
+
 struct keep_reader *keep_read(struct keep *keep, uint64_t after, struct error *error)
 {
     if (!keep_flush(keep)) {

@@ -58,6 +58,10 @@ uint64_t keep_settled(const struct keep *keep);
 /* The number of the newest line; 0: there is none. */
 uint64_t keep_newest(const struct keep *keep);
 
+/* The database knows of lines up to `number` that are not here: the folder was lost, or moved
+ * aside. The next line gets the number behind. */
+void keep_skip_to(struct keep *keep, uint64_t number);
+
 /* Begins to read what was appended behind `after`; ended by keep_reader_close. Lines that wait in
  * memory are flushed first. NULL with `error`, also where lines behind `after` are there no more
  * and `after` is not 0 (EX_DATAERR). */

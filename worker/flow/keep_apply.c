@@ -1,6 +1,7 @@
 /* One call at a time: where the database stands, then line upon line, then each tenant once. */
 #include "worker/flow/keep_apply.h"
 
+#include "worker/base/clock.h"
 #include "worker/base/log.h"
 
 #include <stdlib.h>
@@ -34,12 +35,16 @@ static void apply_clear(struct keep_apply *apply)
  * is what the gate is closed for. */
 static void apply_end(struct keep_apply *apply, const struct error *error)
 {
-    if (error == NULL)
+    uint32_t left_out = 0;
+    if (error == NULL) {
+        log_pause_end(&apply->trouble);
         LOG(LOG_LEVEL_INFO, "kept_applied", log_int("behind", (int64_t)apply->after),
             log_int("lines", (int64_t)apply->told), log_int("tenants", (int64_t)apply->slug_count));
-    else
+    } else if (log_pause_over(&apply->trouble, clock_monotonic_ms(), &left_out)) {
         LOG(LOG_LEVEL_ERROR, "kept_not_applied", log_text("reason", error->text),
-            log_text("gate", apply->is_open ? "open: it is lost" : "closed: handbell check"));
+            log_text("gate", apply->is_open ? "open: it is lost" : "closed: handbell check"),
+            log_int("left_out", (int64_t)left_out));
+    }
     if (error != NULL && error->exit_status == EX_DATAERR && apply->is_open)
         error = NULL;
     apply_clear(apply);
@@ -202,6 +207,21 @@ static void apply_next(struct keep_apply *apply)
 
 /* ---- */
 
+/* The folder was lost since, or moved aside. Somebody must know before mail goes to a database that
+ * was put back. False: it has ended. */
+static bool apply_skip(struct keep_apply *apply)
+{
+    if (apply->is_reconciling && !apply->is_open) {
+        apply_fail(apply, EX_DATAERR, "kept",
+                   "the database knows of entries of this worker's that are not here");
+        return false;
+    }
+    LOG(LOG_LEVEL_WARNING, "keep_skipped", log_int("from", (int64_t)keep_newest(apply->keep)),
+        log_int("to", (int64_t)apply->after));
+    keep_skip_to(apply->keep, apply->after);
+    return true;
+}
+
 static void on_kept(void *context, const struct pg_result *result, const struct keep_answer *answer)
 {
     struct keep_apply *apply = context;
@@ -214,8 +234,15 @@ static void on_kept(void *context, const struct pg_result *result, const struct 
         apply_fail(apply, EX_TEMPFAIL, "the database does not say what it has", result->text);
         return;
     }
-    apply->after =
-        answer->kept < keep_newest(apply->keep) ? answer->kept : keep_newest(apply->keep);
+    apply->is_open = answer->is_open;
+    apply->after = answer->kept;
+    if (answer->kept > keep_newest(apply->keep) && !apply_skip(apply))
+        return;
+    if (!apply->is_reconciling) {
+        apply_clear(apply);
+        apply->on_done(apply->context, NULL);
+        return;
+    }
     apply->reader = keep_read(apply->keep, apply->after, &error);
     apply->batch = malloc(sizeof *apply->batch);
     if (apply->reader == NULL) {
@@ -238,9 +265,10 @@ void keep_apply_init(struct keep_apply *apply, struct keep *keep, const char *ow
         (struct keep_apply){.keep = keep, .owner = owner, .on_done = on_done, .context = context};
 }
 
-bool keep_apply_begin(struct keep_apply *apply, struct queue *queue)
+bool keep_apply_begin(struct keep_apply *apply, struct queue *queue, bool is_reconciling)
 {
     apply_clear(apply);
+    apply->is_reconciling = is_reconciling;
     apply->queue = queue;
     apply->resolved = 0;
     apply->told = 0;

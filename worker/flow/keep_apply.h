@@ -5,6 +5,7 @@
 
 #include "queue/client/keep_calls.h"
 #include "worker/base/error.h"
+#include "worker/base/log_pause.h"
 #include "worker/flow/keep.h"
 
 #include <stdbool.h>
@@ -31,6 +32,8 @@ struct keep_apply {
     bool is_under_way;
     bool is_asking;
     bool is_open; /* the gate, when this began */
+    bool is_reconciling;
+    struct log_pause trouble;
     /* Fires in a later turn of the loop, once for each keep_apply_begin that was not cancelled.
      * `error` is NULL, also where an operator has accepted that something is lost; or it says what
      * stands in the way: EX_TEMPFAIL, or what will not get better by itself: EX_DATAERR (the file
@@ -42,8 +45,9 @@ struct keep_apply {
 /* `keep` and `owner` are borrowed. */
 void keep_apply_init(struct keep_apply *apply, struct keep *keep, const char *owner,
                      void (*on_done)(void *context, const struct error *error), void *context);
-/* The worker is registered on `queue`. False without memory: on_done does not fire. */
-bool keep_apply_begin(struct keep_apply *apply, struct queue *queue);
+/* The worker is registered on `queue`. Not `is_reconciling`: the database has forgotten nothing,
+ * and only the numbers are compared. False without memory: on_done does not fire. */
+bool keep_apply_begin(struct keep_apply *apply, struct queue *queue, bool is_reconciling);
 /* The connection is gone, or the worker ends; on_done does not fire. Calls that are under way end
  * without a word. */
 void keep_apply_cancel(struct keep_apply *apply);

@@ -72,6 +72,15 @@ static enum keep_reading folder_scan(struct keep_folder *folder, const struct ke
     return reading;
 }
 
+/* The file before may hold the last place. Damage there is found when somebody needs its lines. */
+static void folder_look_back(struct keep_folder *folder, const struct keep_file_name *file)
+{
+    struct keep_folder before = *folder;
+    struct error error;
+    (void)folder_scan(&before, file, &error);
+    folder->place = before.place;
+}
+
 static bool folder_resume(struct keep_folder *folder, const struct keep_file_name *file,
                           bool is_torn, struct error *error)
 {
@@ -102,8 +111,7 @@ static bool folder_read(struct keep_folder *folder, struct error *error)
     bool is_good = true;
     while (count > 0) {
         const struct keep_file_name *last = &files[count - 1];
-        /* The one before may hold the last place. */
-        enum keep_reading reading = folder_scan(folder, count > 1 ? last - 1 : last, error);
+        enum keep_reading reading = folder_scan(folder, last, error);
         if (reading == KEEP_READING_DAMAGED) {
             is_good = error_prefix(error, "[worker] state_dir (move the folder kept aside to go on "
                                           "without what it says)");
@@ -111,6 +119,8 @@ static bool folder_read(struct keep_folder *folder, struct error *error)
         }
         if (reading == KEEP_READING_END || folder->file_bytes >= KEEP_HEADER_BYTES) {
             is_good = folder_resume(folder, last, reading == KEEP_READING_TORN, error);
+            if (folder->place.system_identifier == 0 && count > 1)
+                folder_look_back(folder, last - 1);
             break;
         }
         /* Not even its header was written: its day begins anew. */
@@ -213,6 +223,14 @@ bool keep_folder_begin_file(struct keep_folder *folder, int64_t today)
     folder->file_day = day;
     folder->is_ragged = false;
     return true;
+}
+
+void keep_folder_skip_to(struct keep_folder *folder, uint64_t number)
+{
+    if (folder->file_fd >= 0)
+        close(folder->file_fd);
+    folder->file_fd = -1;
+    folder->newest = number;
 }
 
 unsigned keep_folder_forget(struct keep_folder *folder, int64_t today, uint32_t keep_days)

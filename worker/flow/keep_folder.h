@@ -34,6 +34,8 @@ bool keep_folder_append(struct keep_folder *folder, const uint8_t *bytes, size_t
 bool keep_folder_is_full(const struct keep_folder *folder, int64_t today);
 /* Begins a file for the entries behind `newest`. False with errno: the one before goes on. */
 bool keep_folder_begin_file(struct keep_folder *folder, int64_t today);
+/* The next entry is the one behind `number`, in a file of its own. */
+void keep_folder_skip_to(struct keep_folder *folder, uint64_t number);
 /* Deletes the files of more than `keep_days` before `today`, but for the one in use; how many. */
 unsigned keep_folder_forget(struct keep_folder *folder, int64_t today, uint32_t keep_days);
 

@@ -12,10 +12,10 @@ static void keeping_say_place(struct keeping *keeping)
     registration_set_known(keeping->registration, &known);
 }
 
-static void on_step_done(void *context)
+static void on_no_memory(void *context)
 {
     struct keeping *keeping = context;
-    registration_step_done(keeping->registration, keeping->is_step_whole);
+    registration_step_done(keeping->registration, false);
 }
 
 static void on_applied(void *context, const struct error *error)
@@ -28,24 +28,22 @@ static void on_step(void *context, struct queue *queue, bool is_reconciling)
 {
     struct keeping *keeping = context;
     keeping->queue = queue;
-    if (is_reconciling && keep_apply_begin(&keeping->apply, queue))
-        return;
-    keeping->is_step_whole = !is_reconciling; /* else there was no memory */
-    loop_defer(keeping->loop, &keeping->step_done);
+    if (!keep_apply_begin(&keeping->apply, queue, is_reconciling)) /* no memory */
+        loop_defer(keeping->loop, &keeping->no_memory);
 }
 
 static void on_cancel(void *context)
 {
     struct keeping *keeping = context;
     keep_apply_cancel(&keeping->apply);
-    loop_defer_cancel(&keeping->step_done);
+    loop_defer_cancel(&keeping->no_memory);
 }
 
 bool keeping_open(struct keeping *keeping, struct loop *loop, const char *state_dir,
                   const char *owner, uint32_t keep_days, struct error *error)
 {
     *keeping = (struct keeping){.loop = loop};
-    keeping->step_done = (struct loop_defer){.run = on_step_done, .context = keeping};
+    keeping->no_memory = (struct loop_defer){.run = on_no_memory, .context = keeping};
     keeping->keep = keep_open(loop, state_dir, owner, keep_days, error);
     if (keeping->keep == NULL)
         return false;
@@ -59,7 +57,7 @@ void keeping_free(struct keeping *keeping)
     if (keeping->keep == NULL)
         return;
     keep_apply_cancel(&keeping->apply);
-    loop_defer_cancel(&keeping->step_done);
+    loop_defer_cancel(&keeping->no_memory);
     keep_tail_free(&keeping->tail);
     keep_close(keeping->keep);
     keeping->keep = NULL;

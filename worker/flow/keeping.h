@@ -19,8 +19,7 @@ struct keeping {
     struct keep_tail tail;
     struct registration *registration;
     struct queue *queue;
-    struct loop_defer step_done;
-    bool is_step_whole;
+    struct loop_defer no_memory; /* for the step */
 };
 
 /* Opens the file of `owner` in `state_dir`; see keep_open. False with `error`. */

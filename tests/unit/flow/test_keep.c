@@ -402,6 +402,29 @@ static void the_database_has_all_up_to_the_first_that_it_lacks(void **state)
     assert_true(keep_newest(place->keep) - keep_settled(place->keep) < KEEP_OPEN_MOST);
 }
 
+static void numbers_go_on_behind_those_that_the_database_knows(void **state)
+{
+    struct place *place = *state;
+    struct error error = {0};
+    struct keep_line line;
+    open_keep(place);
+    add(place, "old");
+    keep_skip_to(place->keep, 500);
+    assert_int_equal(keep_settled(place->keep), 500);
+    assert_int_equal(add(place, "new"), 501);
+    expect(place, 500, "new;");
+    keep_skip_to(place->keep, 10); /* it has come further */
+    close_keep(place);
+    open_keep(place); /* the gap is no damage to who goes on */
+    assert_int_equal(add(place, "next"), 502);
+    expect(place, 500, "new;next;");
+    /* But to who needs what is not there. */
+    struct keep_reader *reader = keep_read(place->keep, 0, &error);
+    assert_int_equal(keep_reader_next(reader, &line, &error), KEEP_READING_LINE);
+    assert_int_equal(keep_reader_next(reader, &line, &error), KEEP_READING_DAMAGED);
+    keep_reader_close(reader);
+}
+
 static void the_last_place_is_known_after_a_restart(void **state)
 {
     struct place *place = *state;
@@ -443,6 +466,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_full_disk_refuses_waits_in_its_order, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_database_has_all_up_to_the_first_that_it_lacks, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(numbers_go_on_behind_those_that_the_database_knows, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_last_place_is_known_after_a_restart, set_up, tear_down),
     };
