@@ -66,8 +66,9 @@ language sql stable as $$
     select to_char(p_at, 'YYYY-MM-DD"T"HH24:MI')
 $$;
 
+-- (As stable as extract() is of a timestamptz: said to be immutable it would not be put in line.)
 create or replace function unix_time(p_at timestamptz) returns bigint
-language sql immutable parallel safe as $$
+language sql stable parallel safe as $$
     select floor(extract(epoch from p_at))::bigint
 $$;
 
