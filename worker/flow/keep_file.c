@@ -6,13 +6,11 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 enum {
     ENTRY_MAGIC = 0x5450454b, /* "KEPT" in the file */
@@ -67,52 +65,37 @@ bool keep_file_name_read(struct keep_file_name *file, const char *name)
     return strcmp(file->name, name) == 0;
 }
 
-static int compare_names(const void *a, const void *b)
+static int is_ours(const struct dirent *entry)
 {
-    const struct keep_file_name *left = a, *right = b;
-    return left->first < right->first ? -1 : left->first > right->first;
+    struct keep_file_name file;
+    return keep_file_name_read(&file, entry->d_name);
 }
 
-static bool list_read(DIR *directory, struct keep_file_name *files, size_t *count,
-                      struct error *error)
+/* By number: all are as long, and in hexadecimal. */
+static int by_name(const struct dirent **a, const struct dirent **b)
 {
-    const struct dirent *entry;
-    errno = 0;
-    while ((entry = readdir(directory)) != NULL) {
-        struct keep_file_name file;
-        if (!keep_file_name_read(&file, entry->d_name))
-            continue;
-        if (*count == KEEP_FILES_MOST)
-            return error_set(error, EX_DATAERR, "kept: more than %d files", KEEP_FILES_MOST);
-        files[(*count)++] = file;
-    }
-    if (errno != 0)
-        return error_set(error, EX_OSERR, "kept: %s", strerror(errno));
-    qsort(files, *count, sizeof *files, compare_names);
-    return true;
+    return strcmp((*a)->d_name, (*b)->d_name);
 }
 
 bool keep_file_list(int folder, struct keep_file_name **files, size_t *count, struct error *error)
 {
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent **entries = NULL;
+    int found = scandirat(folder, ".", &entries, is_ours, by_name);
     *count = 0;
     *files = NULL;
-    if (directory == NULL) {
-        error_set(error, EX_OSERR, "kept: %s", strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return false;
+    if (found < 0)
+        return error_set(error, EX_OSERR, "kept: %s", strerror(errno));
+    if (found <= KEEP_FILES_MOST)
+        *files = calloc((size_t)found + 1, sizeof **files);
+    for (int i = 0; i < found; i++) {
+        if (*files != NULL)
+            (void)keep_file_name_read(&(*files)[(*count)++], entries[i]->d_name);
+        free(entries[i]);
     }
-    *files = calloc(KEEP_FILES_MOST, sizeof **files);
-    bool is_read = *files != NULL ? list_read(directory, *files, count, error)
-                                  : error_set(error, EX_OSERR, "kept: no memory");
-    (void)closedir(directory);
-    if (!is_read) {
-        free(*files);
-        *files = NULL;
-    }
-    return is_read;
+    free(entries);
+    if (found > KEEP_FILES_MOST)
+        return error_set(error, EX_DATAERR, "kept: more than %d files", KEEP_FILES_MOST);
+    return *files != NULL || error_set(error, EX_OSERR, "kept: no memory");
 }
 
 /* ---- Headers and entries. ---- */

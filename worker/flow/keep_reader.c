@@ -103,9 +103,10 @@ static bool reader_map(struct keep_reader *reader)
     bool is_mapped = fd >= 0 && fstat(fd, &about) == 0;
     reader->at = 0;
     if (is_mapped && about.st_size > 0) {
-        void *bytes = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        is_mapped = bytes != MAP_FAILED;
-        reader->bytes = is_mapped ? bytes : NULL;
+        reader->bytes = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        is_mapped = reader->bytes != MAP_FAILED;
+        if (!is_mapped)
+            reader->bytes = NULL;
         reader->size = is_mapped ? (size_t)about.st_size : 0;
     }
     int reason = errno;
