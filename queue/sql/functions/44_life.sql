@@ -145,7 +145,7 @@ $$;
 
 -- When a message was made, as claim() tells it and journals keep it.
 create or replace function made_unix(p_created_at timestamptz) returns bigint
-language sql immutable parallel safe as $$
+language sql stable parallel safe as $$
     select extract(epoch from p_created_at)::bigint
 $$;
 
