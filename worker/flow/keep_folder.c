@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,15 +40,24 @@ static int64_t day_of_name(uint32_t name)
 /* "here|SYSTEM|TIMELINE|POSITION" (keep.c writes it). */
 static void place_read(struct keep_place *place, const struct keep_line *line)
 {
+    static const char here[] = "here";
     char text[96];
-    struct keep_place read;
+    char *at = text + sizeof here - 1;
+    uint64_t numbers[3];
+
     if (line->size >= sizeof text)
         return;
     memcpy(text, line->text, line->size);
     text[line->size] = '\0';
-    if (sscanf(text, "here|%" SCNu64 "|%" SCNu32 "|%" SCNu64, &read.system_identifier,
-               &read.timeline, &read.position) == 3)
-        *place = read;
+    if (strncmp(text, here, sizeof here - 1) != 0)
+        return;
+    for (size_t i = 0; i < 3; i++) {
+        if (*at != '|')
+            return;
+        numbers[i] = strtoull(at + 1, &at, 10);
+    }
+    *place = (struct keep_place){
+        .system_identifier = numbers[0], .timeline = (uint32_t)numbers[1], .position = numbers[2]};
 }
 
 /* Reads from file `from` on, for the last number, the last place and the whole bytes of the last
