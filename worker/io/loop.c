@@ -16,6 +16,7 @@ enum { LOOP_HELD_UP_MS = 250 };
  * the turn's polling; `idle` is active while any waits, so that polling does not block. */
 struct loop {
     uv_loop_t uv;
+    uv_work_t pool; /* begins it */
     uv_check_t check;
     uv_prepare_t prepare;
     uv_idle_t idle;
@@ -113,6 +114,17 @@ static void prepare_ran(uv_prepare_t *handle)
     loop->timeout_ms = timeout_ms < 0 ? INT32_MAX : (uint32_t)timeout_ms;
 }
 
+static void pool_ran(uv_work_t *work)
+{
+    (void)work;
+}
+
+static void pool_began(uv_work_t *work, int status)
+{
+    (void)work;
+    (void)status;
+}
+
 struct loop *loop_new(struct error *error)
 {
     struct loop *loop = calloc(1, sizeof *loop);
@@ -138,6 +150,9 @@ struct loop *loop_new(struct error *error)
     uv_prepare_start(&loop->prepare, prepare_ran);
     uv_unref((uv_handle_t *)&loop->prepare);
     loop->prepared_at_ms = loop->waited_from_ms = clock_monotonic_ms();
+    /* libuv makes the pool's threads when they are first needed, and aborts where it cannot: so at
+     * the start, not in the middle of the mails when memory is short. */
+    uv_queue_work(&loop->uv, &loop->pool, pool_ran, pool_began);
     return loop;
 }
 
