@@ -73,7 +73,7 @@ class Program:
 
     def check_running(self):
         if not self.is_running():
-            raise AssertionError(f"handbell {self.word} ended:\n{self.log_text()[-2000:]}")
+            raise AssertionError(f"handbell {self.word} ended ({self.process.returncode}):\n{self.log_text()[-2000:]}")
         return True
 
 
