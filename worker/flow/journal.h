@@ -99,8 +99,9 @@ struct journal_past_entry {
     int64_t tenant_id;
     int64_t message_id;
     int64_t created_unix_s;
-    int64_t time_unix_s; /* of the last record */
-    uint64_t sequence;   /* likewise */
+    int64_t time_unix_s;       /* of the last record */
+    int64_t data_ended_unix_s; /* 0: not known */
+    uint64_t sequence;         /* of the last record */
     int32_t epoch;
     bool has_data_ended;
     bool is_live; /* this process has it in memory, and will record what becomes of it */

@@ -47,6 +47,7 @@ static void on_record(void *context, const struct journal_record *record)
         .sequence = record->sequence,
         .epoch = record->epoch,
         .has_data_ended = record->kind == JOURNAL_DATA_ENDED,
+        .data_ended_unix_s = record->kind == JOURNAL_DATA_ENDED ? record->time_unix_s : 0,
         .outcome = record->outcome,
         .code = record->code,
     };
@@ -75,6 +76,16 @@ static int compare_records(const void *left, const void *right)
     return order != 0 ? order : a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
 }
 
+/* A database that was failed over counts on from an earlier epoch, so that a later attempt may have
+ * the same. A data end that was carried over has its old time still. */
+static bool is_another_attempt(const struct journal_past_entry *last,
+                               const struct journal_past_entry *next)
+{
+    return last->epoch != next->epoch ||
+           (last->outcome != JOURNAL_OUTCOME_NONE && next->has_data_ended &&
+            last->data_ended_unix_s != next->data_ended_unix_s);
+}
+
 /* A later attempt takes the place of an earlier one; records of one attempt become one. */
 static void past_fold(struct journal_past *past)
 {
@@ -89,12 +100,18 @@ static void past_fold(struct journal_past *past)
             past->entries[kept++] = *next;
             continue;
         }
-        bool has_data_ended =
-            next->has_data_ended || (last->epoch == next->epoch && last->has_data_ended);
+        if (is_another_attempt(last, next)) {
+            *last = *next;
+            continue;
+        }
+        bool has_data_ended = next->has_data_ended || last->has_data_ended;
+        int64_t data_ended_unix_s =
+            next->has_data_ended ? next->data_ended_unix_s : last->data_ended_unix_s;
         /* Carried over, an attempt's data end may stand behind its reply. */
-        if (last->epoch != next->epoch || next->outcome != JOURNAL_OUTCOME_NONE)
+        if (next->outcome != JOURNAL_OUTCOME_NONE)
             *last = *next;
         last->has_data_ended = has_data_ended;
+        last->data_ended_unix_s = data_ended_unix_s;
     }
     past->count = kept;
 }

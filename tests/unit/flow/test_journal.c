@@ -59,6 +59,28 @@ static void a_later_attempt_takes_the_place_of_an_earlier_one(void **state)
     journal_close(journal);
 }
 
+/* A database that was failed over without the first attempt gives its epoch to another one. */
+static void an_attempt_with_an_earlier_one_s_epoch_is_in_doubt_again(void **state)
+{
+    const struct place *place = *state;
+    struct journal *journal = open_first(place);
+    struct journal_entry first = attempt(1), second = attempt(1);
+    assert_true(journal_write_data_end(journal, &first));
+    journal_write_reply(journal, &first, &deferred);
+    journal_forget(&first);
+    assert_true(journal_write_data_end(journal, &second));
+    second.data_ended_unix_s += 2; /* written anew with its own time by the next file */
+    assert_true(journal_roll(journal));
+    struct journal_past past = past_of(journal, JOURNAL_SPAN_ALL);
+    assert_int_equal(past.count, 1);
+    assert_true(past.entries[0].is_live);
+    assert_true(past.entries[0].has_data_ended);
+    assert_int_equal(past.entries[0].outcome, JOURNAL_OUTCOME_NONE);
+    journal_past_free(&past);
+    journal_forget(&second);
+    journal_close(journal);
+}
+
 static void
 what_the_database_has_is_not_told_again_after_a_restart_but_after_a_fail_over(void **state)
 {
@@ -268,6 +290,7 @@ int main(void)
 #define A_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         A_TEST(each_attempt_comes_back_as_far_as_it_got),
         A_TEST(a_later_attempt_takes_the_place_of_an_earlier_one),
+        A_TEST(an_attempt_with_an_earlier_one_s_epoch_is_in_doubt_again),
         A_TEST(what_the_database_has_is_not_told_again_after_a_restart_but_after_a_fail_over),
         A_TEST(what_this_process_is_still_at_is_told_apart),
         A_TEST(what_was_claimed_before_a_new_life_of_the_database_never_goes),
