@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-enum { NUMBER_BYTES = 24, ARRAY_CEILING_BYTES = 1 << 20, RECORD_ARRAYS = 7 };
+enum { NUMBER_BYTES = 24, ARRAY_CEILING_BYTES = 1 << 20, RECORD_ARRAYS = 8 };
 
 struct queue {
     struct pg *pg;
@@ -173,6 +173,7 @@ struct outcome_columns {
     const char *enhanced[QUEUE_BATCH_MAXIMUM];
     const char *words[QUEUE_BATCH_MAXIMUM];
     int32_t retry_after_s[QUEUE_BATCH_MAXIMUM];
+    int64_t created[QUEUE_BATCH_MAXIMUM];
 };
 
 static bool columns_write(const struct queue_outcome *outcomes, size_t count,
@@ -191,6 +192,7 @@ static bool columns_write(const struct queue_outcome *outcomes, size_t count,
         columns->enhanced[i] = outcome->enhanced;
         columns->words[i] = outcome->words;
         columns->retry_after_s[i] = (int32_t)(retry_s < INT32_MAX ? retry_s : INT32_MAX);
+        columns->created[i] = outcome->created_unix_s;
     }
     bool is_whole = pg_array_append_int64(&arrays[0], columns->ids, count) &&
                     pg_array_append_int32(&arrays[1], columns->epochs, count) &&
@@ -198,7 +200,8 @@ static bool columns_write(const struct queue_outcome *outcomes, size_t count,
                     pg_array_append_int32(&arrays[3], columns->codes, count) &&
                     pg_array_append_text(&arrays[4], columns->enhanced, count) &&
                     pg_array_append_text(&arrays[5], columns->words, count) &&
-                    pg_array_append_int32(&arrays[6], columns->retry_after_s, count);
+                    pg_array_append_int32(&arrays[6], columns->retry_after_s, count) &&
+                    pg_array_append_int64(&arrays[7], columns->created, count);
     free(columns);
     return is_whole;
 }

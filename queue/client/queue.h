@@ -151,6 +151,7 @@ const char *queue_outcome_word(enum queue_outcome_kind kind);
 /* One message's outcome. `enhanced` and `words` are never NULL and are redacted already. */
 struct queue_outcome {
     int64_t message_id;
+    int64_t created_unix_s; /* when the message was made, as the database says it */
     int32_t epoch;
     enum queue_outcome_kind kind;
     int code;

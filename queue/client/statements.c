@@ -20,8 +20,8 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
                     4},
     [QUEUE_RECORD] = {"record",
                       "select message_id, state"
-                      " from handbell.record($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                      9},
+                      " from handbell.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                      10},
     [QUEUE_IN_FLIGHT_TENANTS] = {"in_flight_tenants",
                                  "select * from handbell.in_flight_tenants($1)", 1},
     [QUEUE_DEAD_WORKERS] = {"dead_workers",

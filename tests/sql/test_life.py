@@ -213,6 +213,19 @@ def test_a_worker_hears_that_a_new_life_began_while_it_served(worker, connect, o
     assert worker._rows("worker_seen", worker.owner) == [(False,)]
 
 
+def test_a_promoted_standby_at_which_nobody_has_registered_yet_gives_nothing_out(
+    notice, worker, tenant, connect, owner
+):
+    """Of a worker's connections, one may come to it before the one that registers."""
+    dead = Queue(connect(WORKER)).start()
+    dead.connection.close()
+    assert work(worker) != []
+    pretend(owner, "promoted")
+    assert work(worker) == []
+    assert worker.claim(tenant, URGENT_LANE) == {}
+    assert worker._rows("dead_workers", worker.owner, "0 s") == []
+
+
 def test_nobody_is_taken_for_dead_while_the_gate_is_closed(worker, connect, owner):
     session = connect(WORKER)
     Queue(session).start()
@@ -312,6 +325,37 @@ def test_another_worker_s_attempt_is_left_alone_unless_the_mail_was_sent(
     assert set(settle(worker, tenant, told_of(claimed), "sent").values()) == {"sent"}
     assert set(other.record(tenant, claimed).values()) == {"stale"}
     assert ends(owner) == [("sent", None)]
+
+
+@pytest.mark.parametrize("outcome", ["interrupted", "uncertain"])
+def test_a_doubt_counts_though_the_row_has_gone_back_to_an_earlier_worker(
+    alert, worker, connect, owner, outcome
+):
+    """While the gate is closed nobody can have claimed it since, so the row is only behind."""
+    tenant = alert
+    other = Queue(connect(WORKER)).start()
+    make_due(owner)
+    claimed = other.claim(tenant, ALERT_LANE)
+    pretend(owner, "promoted")
+    worker.ask_to_start()
+    assert set(settle(worker, tenant, told_of(claimed), outcome).values()) == {"stale"}
+    assert set(settle(worker, tenant, told_of(claimed, 1), outcome).values()) == {"uncertain"}
+    assert rows(owner) == []
+    assert ends(owner) == [("uncertain", None)]
+
+
+def test_what_is_recorded_late_is_not_taken_for_another_message_with_the_same_id(
+    notice, worker, tenant, owner
+):
+    """Its row was lost with a primary, and its id and epoch were handed out again."""
+    claimed = worker.claim(tenant, URGENT_LANE)
+    worker.mark(tenant, claimed)
+    ((number, (epoch, created)),) = told_of(claimed).items()
+    older = {number: (epoch, {"created_unix": created - 5})}
+    for outcome in ("sent", "unsent", "refused"):
+        assert worker.record(tenant, older, outcome) == {number: "stale"}
+    assert rows(owner) == [("transmitting", 1, worker.owner)]
+    assert worker.record(tenant, claimed) == {number: "sent"}
 
 
 def test_an_end_that_was_recorded_otherwise_becomes_sent(notice, worker, tenant, owner):

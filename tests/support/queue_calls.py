@@ -64,10 +64,10 @@ class Queue:
         count = len(ids)
         rows = self.connection.execute(
             """select * from handbell.record(%s, %s, %s, %s, %s::text[], %s::integer[], %s::text[],
-                                             %s::text[], %s::integer[])""",
+                                             %s::text[], %s::integer[], %s::bigint[])""",
             [tenant_id, self.owner, ids, [claimed[number][0] for number in ids],
              [outcome] * count, [code] * count, [""] * count, [""] * count,
-             [retry_after_s] * count],
+             [retry_after_s] * count, [claimed[number][1]["created_unix"] for number in ids]],
         ).fetchall()  # fmt: skip
         return dict(rows)
 

@@ -83,6 +83,7 @@ static struct queue_outcome outcome_of(const struct message *message)
     };
     struct queue_outcome outcome = {
         .message_id = message->message_id,
+        .created_unix_s = message->journal_entry.created_unix_s,
         .epoch = message->epoch,
         .kind = message->is_unsent ? QUEUE_OUTCOME_UNSENT : kinds[message->outcome.kind],
         .code = message->outcome.code,

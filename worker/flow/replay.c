@@ -162,6 +162,7 @@ static bool row_judge(struct replay *replay, int64_t tenant_id, const struct que
     }
     *outcome = (struct queue_outcome){
         .message_id = row->message_id,
+        .created_unix_s = row->created_unix_s,
         .epoch = row->epoch,
         .kind = settled.kind,
         .code = settled.code,

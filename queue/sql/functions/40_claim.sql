@@ -27,7 +27,7 @@ begin
             where m.tenant_id = t.tenant_id and m.lane = l.lane and m.relay = r.relay
               and m.state = 'ready' and m.due <= now()
             order by m.due desc limit 1) one -- from the end where less has been claimed
-        where t.is_live and (select is_open from handbell.life)
+        where t.is_live and (select handbell.gate_is_open())
         order by l.lane, t.tenant_id <= p_after, t.tenant_id
         limit p_limit / cardinality(p_relays)
     ) w
@@ -45,7 +45,7 @@ begin
         where exists (select from handbell.course_rule r where r.tenant_id = t.tenant_id
                       and r.job_id is null and r.due <= now())
     ) w
-    where (select is_open from handbell.life)
+    where (select handbell.gate_is_open())
     order by w.tenant_id <= p_after, w.tenant_id
     limit p_limit);
 end $$;
@@ -301,7 +301,7 @@ declare
     v_ticks bigint[];
     t tenant;
 begin
-    if not (select is_open from life) then
+    if not gate_is_open() then
         return; -- 44_life.sql
     end if;
     select array_agg(k.message_id) into v_ids

@@ -33,10 +33,12 @@ $$;
 
 -- Idempotent by epoch: a repeated or late call answers 'stale' and changes nothing, but for one case:
 -- an outcome that arrives after a take-over had to call the message uncertain settles it. (The epoch is
--- asked twice: the row may have been claimed anew while this waited for it.)
+-- asked twice: the row may have been claimed anew while this waited for it.) Who may tell of an attempt
+-- made before a fail-over says when the message was made (made_unix): its id may be another's by now.
 create or replace function record(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_outcomes text[],
-    p_codes integer[], p_enhanced text[], p_words text[], p_retry_after_s integer[])
+    p_codes integer[], p_enhanced text[], p_words text[], p_retry_after_s integer[],
+    p_created bigint[] default null)
 returns table (message_id bigint, state text)
 language plpgsql security definer set search_path = handbell, pg_temp
 set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
@@ -49,8 +51,9 @@ begin
     end if;
     return query
     with told as (
-        select * from unnest(p_ids, p_epochs, p_outcomes, p_codes, p_enhanced, p_words, p_retry_after_s)
-            as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s)
+        select * from unnest(p_ids, p_epochs, p_outcomes, p_codes, p_enhanced, p_words, p_retry_after_s,
+                             p_created)
+            as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s, created)
     ), judged as (
         select m.message_id, m.epoch, u.outcome, u.code, u.enhanced, u.words, u.retry_after_s,
                next_state(u.outcome, k.on_uncertain, m.doubts, d.due is not null) as next, d.due
@@ -60,6 +63,7 @@ begin
         join kind k on k.kind = m.kind
         cross join lateral retry_due(v_now, u.retry_after_s, m.expires_at) d (due)
         where m.epoch = u.epoch and m.owner = p_owner and m.state in ('claimed', 'transmitting')
+          and (u.created is null or made_unix(m.created_at) = u.created)
     ), back as (
         update message m
         set state = 'ready', owner = null, claimed_at = null,
@@ -92,7 +96,7 @@ begin
         from (select t.* from told t left join judged j on j.message_id = t.message_id
               where j.message_id is null and t.outcome in ('sent', 'refused') offset 0) u
         where r.tenant_id = p_tenant and r.message_id = u.message_id and r.epoch = u.epoch
-          and r.state = 'uncertain'
+          and r.state = 'uncertain' and (u.created is null or made_unix(r.created_at) = u.created)
         returning r.message_id, r.state
     )
     select u.message_id, coalesce(j.next, s.state, 'stale')

@@ -61,7 +61,7 @@ declare
     v_now timestamptz := now();
     w worker;
 begin
-    if not (select is_open from life) then
+    if not gate_is_open() then
         return; -- who is missing may yet come and tell what became of it
     end if;
     for w in select * from worker where owner <> p_owner order by owner loop

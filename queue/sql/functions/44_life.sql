@@ -57,6 +57,15 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
     from handbell.worker w
 $$;
 
+-- Whether work may be given out. Of a worker's connections one may come to a promoted standby before the
+-- one that registers there: until somebody has, the gate is as good as closed.
+create or replace function gate_is_open() returns boolean
+language plpgsql stable security definer set search_path = handbell, pg_temp as $$
+begin
+    return (select l.is_open and coalesce(l.timeline = ('x' || left(pg_walfile_name(
+                pg_current_wal_flush_lsn()), 8))::bit(32)::integer, true) from life l);
+end $$;
+
 create or replace function life_begin(p_reason text, p_system_identifier bigint, p_timeline integer)
 returns bigint
 language plpgsql as $$
@@ -185,7 +194,8 @@ $$;
 -- fail-over the same id may have been given to another message), whose epoch is not beyond the word's.
 -- That a mail was sent counts whatever the row says. Any other word counts where the row is this worker's
 -- own, or has not come so far yet: one that is ready again at the same epoch has heard it already, or was
--- put back by the operator.
+-- put back by the operator. (While the gate is closed a row that is behind is nobody's, whose ever it says
+-- to be: that attempt came before.)
 create or replace function settle_rows(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_created bigint[],
     p_outcomes text[])
@@ -197,7 +207,8 @@ language sql stable as $$
         where x.tenant_id = p_tenant and x.message_id = u.message_id offset 0) m
     where handbell.made_unix(m.created_at) = u.created and m.epoch <= u.epoch
       and (u.outcome = 'sent' or m.owner = p_owner
-           or m.owner is null and m.epoch < u.epoch and u.outcome <> 'deferred')
+           or m.epoch < u.epoch and u.outcome <> 'deferred'
+              and (m.owner is null or not (select is_open from handbell.life)))
 $$;
 
 -- What a worker's journal says became of its attempts (outcomes as in record()), whoever the database
