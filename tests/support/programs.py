@@ -73,7 +73,8 @@ class Program:
 
     def check_running(self):
         if not self.is_running():
-            raise AssertionError(f"handbell {self.word} ended ({self.process.returncode}):\n{self.log_text()[-2000:]}")
+            status = getattr(self.process, "returncode", None)
+            raise AssertionError(f"handbell {self.word} ended ({status}):\n{self.log_text()[-2000:]}")
         return True
 
 
