@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 import time
 
 import pytest
@@ -76,4 +77,39 @@ def test_a_new_relay_does_not_wait_for_the_pause_of_the_one_before(
     started = time.monotonic()
     other_store.wait_for(10)
     assert time.monotonic() - started < 3
+    assert worker.stop() == 0
+
+
+def test_a_new_relay_is_not_judged_by_what_the_one_before_still_has(
+    handbell, mail_store, other_store, owner, publish
+):
+    """Mails that hang at the relay before keep nobody from trying the new one, and their end is no
+    failure of its."""
+    is_over = threading.Event()
+
+    async def hang(mail):
+        while not is_over.is_set():
+            await asyncio.sleep(0.05)
+        return "421 4.3.2 going down"
+
+    async def turn_away_some(mail):
+        return "421 4.3.2 not yet" if len(other_store.received) <= 4 else None
+
+    mail_store.before_reply = hang
+    other_store.before_reply = turn_away_some
+    worker = handbell.start_worker(mail_store.url, {"smtp": {"connections": 4}})
+    publish("c", 4)
+    mail_store.wait_for(4)
+    use_relay(worker, other_store.url)
+    publish("d", 8)
+    process.wait_until(lambda: "event=relay_recovered" in worker.log_text(), 20, "it is tried")
+    is_over.set()
+    process.wait_until(
+        lambda: owner.execute(
+            "select count(*) from message where state = 'transmitting'"
+        ).fetchone() == (0,),
+        10,
+        "the relay before has answered",
+    )  # fmt: skip
+    assert worker.log_text().count("event=relay_paused") == 1
     assert worker.stop() == 0

@@ -307,8 +307,8 @@ static bool intake_serve(struct intake *intake, struct intake_row *row)
     }
     uint32_t limit = intake_limit(intake, row, room);
     /* Claims of a few are not worth their round trip, while there is work enough here. */
-    row->is_waiting =
-        limit == 0 || (!is_urgent && limit < intake->options.batch / 2 && flow->lists.held > limit);
+    row->is_waiting = limit == 0 || (!is_urgent && limit < intake->options.batch / 2 &&
+                                     message_flow_held(flow) > limit);
     if (row->is_waiting)
         return true;
     row->turn = ++intake->turn;

@@ -59,6 +59,7 @@ struct message {
     uint64_t allowed_until_ms; /* by the relay's limits it may begin until then; 0: no limits */
     struct buf mail;           /* the bytes, once written, but for SIGNING; to the end of SENDING */
     struct smtp_transaction transaction;
+    const struct smtp_client *client; /* that has the transaction; from SENDING on */
     struct journal_entry journal_entry;
     uint64_t kept; /* the number of its line in the file that outlives the database; 0: none */
     struct outcome outcome; /* from DONE on, unless `is_unsent` */

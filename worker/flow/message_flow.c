@@ -135,6 +135,8 @@ static void message_send(struct message_flow *flow, struct message *message)
         .on_done = on_sent,
         .context = message,
     };
+    message->client = flow->relay.client;
+    flow->relay.sending++;
     message_enter(message, MESSAGE_SENDING);
     smtp_client_submit(flow->relay.client, &message->transaction);
 }
@@ -213,8 +215,10 @@ static void on_sent(void *context, const struct outcome *outcome)
 {
     struct message *message = context;
     struct message_flow *flow = message->flow;
+    bool is_of_relay = message->client == flow->relay.client; /* and not of one before a reload */
 
     message_keep_outcome(message, outcome);
+    flow->relay.sending -= is_of_relay;
     /* The lease ran out, or the relay's client was told to stop: nothing was tried. */
     message->is_unsent = outcome->kind == OUTCOME_DEFERRED && outcome->scope == OUTCOME_SCOPE_NONE;
     journal_write_reply(flow->parts.journal, &message->journal_entry,
@@ -229,7 +233,7 @@ static void on_sent(void *context, const struct outcome *outcome)
     uint64_t now_ms = clock_monotonic_ms();
     domain_count(flow, message, now_ms);
     outbox_put(&flow->outbox, message);
-    if (!message->is_unsent && !flow->is_stopping &&
+    if (!message->is_unsent && !flow->is_stopping && is_of_relay &&
         relay_take_outcome(&flow->relay, &message->outcome, now_ms))
         flow_pause(flow, now_ms);
     message_flow_advance(flow);

@@ -104,6 +104,9 @@ bool message_flow_is_shared(const struct message_flow *flow);
 /* How many may be marked now, `first`'s turn being next: what the relay takes before their marks
  * are too old, and what can be signed before. 0 also where it is worth waiting for more. */
 uint32_t message_flow_mark_room(const struct message_flow *flow, const struct message *first);
+/* How many messages are in memory for the relay as it is now: without what another client, of
+ * before a reload, has on the wire, which says nothing of this one and may last for minutes. */
+uint32_t message_flow_held(const struct message_flow *flow);
 /* How many of a tenant's messages are in memory. */
 uint32_t message_flow_count_tenant(const struct message_flow *flow, int64_t tenant_id);
 

@@ -28,7 +28,8 @@ uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint
     if (relay_is_silent(&flow->relay, now_ms) ||
         relay_limit_wait_ms(&flow->relay.limit, relay_limit_class_of(lane), now_ms) > 0)
         return 0;
-    return breaker_room(&flow->relay.breaker, now_ms, held, lane_room(lane, capacity, held));
+    return breaker_room(&flow->relay.breaker, now_ms, message_flow_held(flow) + coming,
+                        lane_room(lane, capacity, held));
 }
 
 uint32_t message_flow_mark_room(const struct message_flow *flow, const struct message *first)
@@ -54,7 +55,7 @@ uint32_t message_flow_mark_room(const struct message_flow *flow, const struct me
     if (room < limit / 4 && !is_urgent && !breaker_is_open(&flow->relay.breaker))
         return 0;
     return breaker_room(&flow->relay.breaker, clock_monotonic_ms(),
-                        (uint32_t)(ahead + flow->lists.sending.count), room);
+                        (uint32_t)ahead + flow->relay.sending, room);
 }
 
 bool message_flow_is_shared(const struct message_flow *flow)
@@ -68,6 +69,11 @@ bool message_flow_is_shared(const struct message_flow *flow)
         first = batch;
     }
     return false;
+}
+
+uint32_t message_flow_held(const struct message_flow *flow)
+{
+    return flow->lists.held - ((uint32_t)flow->lists.sending.count - flow->relay.sending);
 }
 
 uint32_t message_flow_count_tenant(const struct message_flow *flow, int64_t tenant_id)

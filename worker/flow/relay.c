@@ -125,7 +125,7 @@ static void relay_try(struct relay *relay, uint32_t held, uint64_t now_ms)
 
 /* ---- Pace. ---- */
 
-void relay_tick(struct relay *relay, uint32_t held, size_t sending, uint64_t now_ms)
+void relay_tick(struct relay *relay, uint32_t held, uint64_t now_ms)
 {
     uint32_t before = relay->window.size;
 
@@ -135,7 +135,7 @@ void relay_tick(struct relay *relay, uint32_t held, size_t sending, uint64_t now
     relay->ended_now = 0;
     if (relay->client == NULL)
         return;
-    if (sending < relay->window.size)
+    if (relay->sending < relay->window.size)
         relay->silent_since_ms = now_ms;
     else
         window_pass_time(&relay->window, now_ms);

@@ -29,8 +29,9 @@ enum {
     RELAY_SILENT_MS = 30000,
 };
 
-/* `ended_now` and `ended_before` count mails that ended in this tick and in the one before, and
- * `ended` those of the last minute's ticks. */
+/* `sending` counts the mails that `client` has: those of a client before this one are not among
+ * them. `ended_now` and `ended_before` count mails that ended in this tick and in the one before,
+ * and `ended` those of the last minute's ticks. */
 struct relay {
     struct smtp_client *client; /* NULL: it is not there */
     int number;
@@ -39,6 +40,7 @@ struct relay {
     struct relay_limit limit;
     struct window window;
     struct breaker breaker;
+    uint32_t sending;
     uint64_t opened_at_ms; /* since when the breaker is open; 0: it is closed */
     uint64_t silent_since_ms;
     bool is_trying;
@@ -57,9 +59,9 @@ void relay_set(struct relay *relay, int number, struct smtp_client *client, uint
 /* Counts one mail's end. True when the relay is to be left alone from now on, or for longer:
  * `relay->breaker.retry_at_ms` says until when. Pausing and recovering are logged here. */
 bool relay_take_outcome(struct relay *relay, const struct outcome *outcome, uint64_t now_ms);
-/* To be called every RELAY_TICK_MS, with the mails that are held for it and those that are with the
- * client. A relay that is down and has no mail is tried without one. */
-void relay_tick(struct relay *relay, uint32_t held, size_t sending, uint64_t now_ms);
+/* To be called every RELAY_TICK_MS, with the mails that are held for it. A relay that is down and
+ * has no mail is tried without one. */
+void relay_tick(struct relay *relay, uint32_t held, uint64_t now_ms);
 
 /* All its sessions wait for an answer, and have for long. */
 bool relay_is_silent(const struct relay *relay, uint64_t now_ms);

@@ -49,9 +49,9 @@ static void as_much_is_held_as_it_takes_in_ten_seconds(void **state)
     for (int i = 0; i < 100; i++)
         relay_take_outcome(&relay, &sent, 1000);
     assert_int_equal(relay_hold_limit(&relay, 400), 2000);
-    relay_tick(&relay, 0, 0, 1000);
+    relay_tick(&relay, 0, 1000);
     assert_int_equal(relay_hold_limit(&relay, 400), 2000);
-    relay_tick(&relay, 0, 0, 1000);
+    relay_tick(&relay, 0, 1000);
     assert_int_equal(relay_hold_limit(&relay, 400), 400);
 }
 
@@ -96,10 +96,10 @@ static void the_rate_is_that_of_the_last_minute(void **state)
     for (int i = 0; i < 30; i++)
         relay_take_outcome(&relay, &sent, 1000);
     for (int i = 0; i < RELAY_MINUTE_TICKS; i++) {
-        relay_tick(&relay, 0, 0, 1000);
+        relay_tick(&relay, 0, 1000);
         assert_int_equal(relay_rate(&relay), 30);
     }
-    relay_tick(&relay, 0, 0, 1000);
+    relay_tick(&relay, 0, 1000);
     assert_int_equal(relay_rate(&relay), 0);
 }
 
