@@ -14,8 +14,8 @@ from tests.support.schema import OWNER, PORTAL, Databases
 from tests.support.standby import Pair
 from tests.support.worker_group import Pace, WorkerGroup
 
-KILLS = scale.pick(3, 20)
-FAIL_OVERS = scale.pick(2, 5)
+KILLS = scale.pick(2, 20)
+FAIL_OVERS = scale.pick(1, 5)
 ROUNDS_EACH = scale.pick(2, 10)
 SETTINGS = {"worker": {"lease_s": 5, "takeover_grace_s": 60}}
 OPTIONS = "-csearch_path=handbell"

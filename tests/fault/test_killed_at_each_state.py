@@ -16,6 +16,7 @@ import pytest
 from tests.support import mixed_mail, netns, process
 from tests.support.cluster import SUPERUSER
 from tests.support.mail_cases import ALERT, NOTICE, found, state_mails
+from tests.support.portal import in_days
 from tests.support.smtp_ledger import Ledger, Rule
 from tests.support.worker_group import WorkerGroup
 
@@ -138,7 +139,7 @@ def test_killed_after_the_commit_nothing_more_happens(handbell, ledger, demo, ow
 
 
 def large_logo():
-    """It makes each mail longer than the 64 KB that a worker hands to its kernel at a time."""
+    """It makes a mail as long as the 64 KB that a worker hands to its kernel at a time."""
     picture = b"\x89PNG\r\n\x1a\n" + bytes(44980)
     return {"type": "image/png", "base64": base64.b64encode(picture).decode(), "alt": "Westmarch"}
 
@@ -155,15 +156,22 @@ def test_killed_within_the_body_and_back(handbell, demo, owner):
     try:
         ledger.set_rules(Rule("gate", "body", "hold", bytes=1))
         group = WorkerGroup(handbell, ledger, settings=SETTINGS, hosts=hosts)
-        demo.put_tenant(brand={"logo": large_logo()}, postal_address="High Street\n" * 40)
+        demo.put_tenant(brand={"logo": large_logo()}, settle="2 seconds")
         state_mails(demo, ["body"])
+        # With these the alert is longer by more than all buffers on the way hold.
+        demo.put_many("course", [
+            {"ref": f"more {number}", "title": f"Course {number}", "status": "published",
+             "starts_at": in_days(10), "ends_at": in_days(10, 15), "categories": ["subject one"],
+             "summary": "All about numbers. " * 250}
+            for number in range(20)
+        ])  # fmt: skip
         victims = {one["client"] for one in ledger.wait_for_held(2)}
         kill_and_let_go(group, ledger, victims)
         for name in victims:
             group.start(name)
         wait_for_end(owner)
-        assert min(mail.size for mail in ledger.mails().values()) > 65536
         assert found(owner, ledger) == {"body": ONCE}
+        assert max(mail.size for mail in ledger.mails().values()) > 65536 + 10000
         assert [mail.unfinished for mail in ledger.mails().values()] == [1, 1]
     finally:
         ledger.stop()
