@@ -199,6 +199,19 @@ def test_a_relay_that_is_no_longer_there_leaves_no_mail_behind(alerts, owner, sa
     assert by_relay(owner) == {1: 10}
 
 
+def test_the_word_of_a_worker_that_is_gone_ends_though_the_clock_was_set_back(say, owner):
+    say(1, 2)
+    owner.execute("update worker_relay set said_at = said_at + interval '1 h'")
+    say(1, owner=uuid.UUID(int=2))
+    assert owner.execute("select max(said_at) <= now() from worker_relay").fetchone() == (True,)
+    owner.execute("""update worker_relay set said_at = said_at - interval '21 s'
+                     where owner = %s""", [uuid.UUID(int=1)])  # fmt: skip
+    say(1, owner=uuid.UUID(int=2), down=[1])
+    assert owner.execute("select state from relay order by relay").fetchall() == [
+        ("down",), ("gone",)
+    ]  # fmt: skip
+
+
 def test_workers_with_other_settings_are_told(say):
     assert say(1, 2, digest="a") == []
     assert say(1, 2, owner=uuid.UUID(int=2), digest="a") == []

@@ -38,6 +38,10 @@ $$;
 create or replace function relays_sum_up(p_now timestamptz) returns void
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 begin
+    -- Said at a time that is still to come, for the clock was set back since: as if said now. Left so, who
+    -- is gone would count as there, and its word, until that time. (A minute: others say theirs just now.)
+    update worker_relay w set said_at = p_now, stated_at = least(w.stated_at, p_now)
+        where w.said_at > p_now + interval '1 min';
     insert into relay as r (relay, name, weight, per_minute, per_day, urgent_share, state, since)
     select n.relay, n.name, n.weight, n.least_minute, n.least_day, n.urgent_share,
            case when n.is_away then 'down' else 'up' end, p_now
