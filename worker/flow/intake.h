@@ -44,13 +44,13 @@ struct intake {
     bool is_open;
     bool is_polling;
     bool is_poll_wanted;
-    size_t asked;  /* how many relays the poll asks for; each has its share of INTAKE_ROWS */
+    size_t asked; /* how many relays the poll asks for; each has its share of INTAKE_ROWS */
     bool is_full; /* the last poll could not tell of all that is due */
     struct log_pause poll_trouble;
     struct log_pause claim_trouble;
     unsigned claims;
     uint64_t polled_at_ms;
-    uint64_t asked_at_ms; /* the same by clock_monotonic_ms, from which a lease counts */
+    uint64_t asked_at_ms;         /* the same by clock_monotonic_ms, from which a lease counts */
     uint32_t coming[SMTP_RELAYS]; /* messages that claims under way may bring, by relay */
     int64_t cursor;               /* the tenant that was served last */
     uint64_t turn;
