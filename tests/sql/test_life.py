@@ -1,6 +1,7 @@
 """A database that was failed over, restored or copied: nothing is claimed before its workers have told
 what it has forgotten."""
 
+import psycopg
 import pytest
 
 from tests.support.queue_calls import Queue, tenant_id_of
@@ -204,6 +205,27 @@ def test_a_restored_list_of_workers_is_as_old_as_its_backup_and_counts(worker, c
     pretend(owner, "moved")
     worker.ask_to_start()
     assert set(report(owner)[3]) == {worker.owner, other.owner}
+
+
+@pytest.mark.parametrize("call", ["claim", "mark"])
+def test_a_worker_registers_behind_all_calls_of_its_own_that_the_server_is_still_at(
+    notice, worker, tenant, connect, owner, call
+):
+    """Its process was killed, and the next one would look before what the server does then is there:
+    for nobody's, for the worker lives."""
+    before = Queue(connect(WORKER), worker.owner)
+    claimed = before.claim(tenant, URGENT_LANE) if call == "mark" else None
+    with before.connection.transaction():
+        if call == "mark":
+            before.mark(tenant, claimed)
+        else:
+            before.claim(tenant, URGENT_LANE)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            worker.ask_to_start()
+    assert worker.ask_to_start() == "ready"
+    assert [state for state, _, _ in rows(owner)] == [
+        "transmitting" if call == "mark" else "claimed"
+    ]
 
 
 def test_a_worker_hears_that_a_new_life_began_while_it_served(worker, connect, owner):

@@ -304,6 +304,7 @@ begin
     if not gate_is_open() then
         return; -- 44_life.sql
     end if;
+    perform pg_advisory_xact_lock_shared(calls_key(p_owner));
     select array_agg(k.message_id) into v_ids
         from (select m.message_id from message m
               where m.tenant_id = p_tenant and m.lane = p_lane and m.relay = p_relay

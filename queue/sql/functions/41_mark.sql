@@ -271,6 +271,7 @@ declare
     v_told bigint[];
     v_looked looked_at[] := '{}';
 begin
+    perform pg_advisory_xact_lock_shared(calls_key(p_owner));
     -- First the lock, then, in a statement with a younger snapshot, the look: whoever commits an
     -- opt-out and then finds no such lock knows that this look will see it (page_in_flight).
     select bool_or(l.kind = 'course_alert'), bool_or(l.kind <> 'course_alert')

@@ -1,5 +1,13 @@
 -- Workers: who is there, who died, and what they leave behind.
 
+-- Held by each claim and mark until it is committed. Where a worker was killed, or lost its connection,
+-- the server may still be at one: whoever registers then looks behind it, or what it takes would be
+-- nobody's for as long as the worker lives.
+create or replace function calls_key(p_owner uuid) returns bigint
+language sql stable as $$ -- in line
+    select hashtextextended('handbell calls ' || p_owner, 0)
+$$;
+
 -- Puts a worker on the list and takes the lock that says it is alive, for as long as this session lasts.
 -- It says where it last saw the database (keep_place(); nulls: nowhere yet). Answers
 --   refused    another session holds the lock;
@@ -22,6 +30,8 @@ begin
                    and l.objsubid = 1)
        and not pg_try_advisory_lock(v_key) then
         return 'refused';
+    elsif not pg_try_advisory_xact_lock(calls_key(p_owner)) then
+        raise lock_not_available using message = 'a former call of this worker is still under way';
     end if;
     -- A worker asks for work every minute at least ([worker] poll_ms). One that is stopped (SIGSTOP, a
     -- debugger, a disk that does not answer) has its session ended, and with it the lock.
