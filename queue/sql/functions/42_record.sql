@@ -52,8 +52,7 @@ begin
     return query
     with told as (
         select * from unnest(p_ids, p_epochs, p_outcomes, p_codes, p_enhanced, p_words, p_retry_after_s,
-                             p_created)
-            as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s, created)
+            p_created) as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s, created)
     ), judged as (
         select m.message_id, m.epoch, u.outcome, u.code, u.enhanced, u.words, u.retry_after_s,
                next_state(u.outcome, k.on_uncertain, m.doubts, d.due is not null) as next, d.due
@@ -87,8 +86,7 @@ begin
                g.created_at, case when g.next <> 'sent' then g.expires_at end, g.lane, g.relay,
                least(g.attempts + 1, 32767), g.next, g.kind,
                case when g.outcome = 'deferred' then 'expired' end,
-               nullif(g.code, 0), nullif(g.enhanced, ''), nullif(g.words, '')
-        from gone g
+               nullif(g.code, 0), nullif(g.enhanced, ''), nullif(g.words, '') from gone g
     ), settled as (
         update message_record r
         set state = case u.outcome when 'sent' then 'sent' else 'failed' end,
