@@ -32,7 +32,7 @@ def test_a_relay_that_names_the_recipient_without_an_address_is_kept_without_the
     )  # fmt: skip
     assert worker.stop() == 0
     text = worker.log_text().lower()
-    assert 'event=relay_paused verb=rcpt code=421 reason="<recipient>: come' in text
+    assert 'event=relay_paused relay=smtp verb=rcpt code=421 reason="<recipient>: come' in text
     assert "quillan" not in text and "oxenholme" not in text
 
 
