@@ -1,11 +1,14 @@
 """An operator restores last night's backup in the middle of a working day: nobody who opted out since is
 mailed, nobody is told a second time, and nothing is sent before that is certain."""
 
+import asyncio
 import json
 import os
 import re
 import shutil
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -86,6 +89,28 @@ class Office:
         self.run("pg_restore", "--create", f"--dbname={superuser}", dump)
         self.move_programs()
         self.connect()
+
+    def take_snapshot(self):
+        self.disconnect()
+        self.cluster.stop()
+        data = self.cluster.data
+        subprocess.run(["cp", "-a", data, f"{data}.snapshot"], check=True)
+        self.cluster.start()
+        self.connect()
+
+    def put_snapshot_back(self):
+        self.disconnect()
+        self.cluster.stop("immediate")
+        shutil.rmtree(self.cluster.data)
+        os.rename(f"{self.cluster.data}.snapshot", self.cluster.data)
+        self.cluster.start()
+        self.connect()
+
+    def wait_until_put_back(self):
+        process.wait_until(
+            lambda: self.owner.execute("select reason, is_open from life").fetchone()
+            == ("put_back", True), 30, "the worker has found out, and told"
+        )  # fmt: skip
 
     def move_programs(self):
         for program in self.programs.all:
@@ -230,29 +255,48 @@ def test_a_snapshot_of_the_cluster_put_back_under_a_running_worker(office):
     worker = office.start_worker()
     process.wait_until(lambda: "worker_started" in worker.log_text(), 20, "it works")
     worker.stop()
-    cluster = office.cluster
-    office.disconnect()
-    cluster.stop()
-    subprocess.run(["cp", "-a", cluster.data, f"{cluster.data}.snapshot"], check=True)
-    cluster.start()
-    office.connect()
+    office.take_snapshot()
     worker.start()
     sent = a_morning(office, worker)
-    office.disconnect()
-    cluster.stop("immediate")
-    shutil.rmtree(cluster.data)
-    os.rename(f"{cluster.data}.snapshot", cluster.data)
-    cluster.start()
-    office.connect()
+    office.put_snapshot_back()
     state_all_again(office.demo)
-    process.wait_until(
-        lambda: office.owner.execute("select reason, is_open from life").fetchone()
-        == ("put_back", True), 30, "the worker has found out, and told"
-    )  # fmt: skip
+    office.wait_until_put_back()
     assert worker.check_running()
     office.wait_for_quiet()
     assert len(office.store.mails()) == sent
     expect_nobody_told_twice(office, sent)
+
+
+def test_what_was_on_the_wire_when_a_snapshot_was_put_back_is_known_too(office):
+    """Their rows are gone, and the replies come when the worker is telling what it knows."""
+    held = threading.Event()
+
+    async def hold(_):
+        while not held.is_set():
+            await asyncio.sleep(0.1)
+
+    prepare(office)
+    worker = office.start_worker()
+    process.wait_until(lambda: "worker_started" in worker.log_text(), 20, "it works")
+    worker.stop()
+    office.take_snapshot()
+    worker.start()
+    office.store.before_reply = hold
+    state_courses(office.demo, "one")
+    on_the_wire = len(office.store.wait_for(1))
+    office.demo.put_person("eve", email="eve.qv@example.org")
+    office.demo.call("opt_out", "eve", "alerts")
+    office.wait_for_word(worker)
+    office.put_snapshot_back()
+    process.wait_until(lambda: "database_unknown" in worker.log_text(), 20, "it finds out")
+    time.sleep(1)
+    held.set()
+    office.wait_until_put_back()
+    state_courses(office.demo, "one")
+    office.store.wait_for(len(PEOPLE))
+    office.wait_for_quiet()
+    assert on_the_wire > 0
+    assert names(office.store.mails()) == sorted(PEOPLE)
 
 
 def test_nothing_is_sent_before_every_worker_has_told_what_it_sent(office):

@@ -195,6 +195,11 @@ bool journal_may_send(struct journal *journal, const struct journal_entry *entry
     return entry->life == journal->life && journal_may_write(journal);
 }
 
+bool journal_awaits_reply(const struct journal *journal)
+{
+    return journal->unreplied > 0;
+}
+
 void journal_hold(struct journal *journal)
 {
     journal->is_held = true;

@@ -66,6 +66,9 @@ void journal_close(struct journal *journal); /* NULL is fine */
 /* From now on; as in struct journal_options. A file that is begun keeps its size. */
 void journal_set_options(struct journal *journal, enum journal_sync sync, uint64_t bytes);
 
+/* Whether a mail has ended and its reply has not come. */
+bool journal_awaits_reply(const struct journal *journal);
+
 /* The message was claimed just now. */
 void journal_begin(const struct journal *journal, struct journal_entry *entry);
 /* Whether mails may be begun: there is room for their records. Makes a new file where the present

@@ -107,16 +107,31 @@ static void registration_replay(struct registration *registration)
         registration_try_again(registration);
 }
 
+static void registration_hear(struct registration *registration);
+
 static void on_replayed(void *context, bool is_whole)
 {
     struct registration *registration = context;
 
     if (registration->state != REGISTRATION_REPLAYING)
         return;
-    if (is_whole)
-        registration_begin_step(registration);
-    else
+    if (!is_whole) {
         registration_try_again(registration);
+        return;
+    }
+    registration->replayed_at_ms = clock_monotonic_ms();
+    registration_hear(registration);
+}
+
+/* No mail begins meanwhile, and what is told next has the last replies in it. */
+static void registration_hear(struct registration *registration)
+{
+    bool is_over = clock_monotonic_ms() - registration->replayed_at_ms >= REGISTRATION_REPLIES_MS;
+    registration->state = REGISTRATION_HEARING;
+    if (registration->is_reconciling && !is_over && journal_awaits_reply(registration->journal))
+        registration_wait_again(registration);
+    else
+        registration_begin_step(registration);
 }
 
 /* ---- 3. The other part's step. ---- */
@@ -218,6 +233,8 @@ static void on_time(void *context)
     struct registration *registration = context;
     if (registration->state == REGISTRATION_STARTING)
         registration_start(registration);
+    else if (registration->state == REGISTRATION_HEARING)
+        registration_hear(registration);
     else if (registration->state == REGISTRATION_WAITING)
         registration_ask_gate(registration);
 }

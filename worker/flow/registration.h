@@ -19,12 +19,16 @@ enum {
     /* After a crash the server may take so long to find out that the old session is dead. */
     REGISTRATION_PATIENCE_MS = 60000,
     REGISTRATION_LOG_MS = 10000, /* between two lines about those who are waited for */
+    /* What is on the wire in a new life is waited for: if the database has lost its row, only the
+     * file outside it can know it, and that is told once. */
+    REGISTRATION_REPLIES_MS = 15000,
 };
 
 enum registration_state {
     REGISTRATION_IDLE,
     REGISTRATION_STARTING,  /* takes the lock */
     REGISTRATION_REPLAYING, /* the journal */
+    REGISTRATION_HEARING,   /* in a new life: what the relays say of what is on the wire */
     REGISTRATION_STEPPING,  /* the other part's step */
     REGISTRATION_WAITING,   /* in a new life: for all other workers */
     REGISTRATION_TAKING,    /* takes back what it had claimed */
@@ -54,6 +58,7 @@ struct registration {
     struct log_pause trouble;
     struct log_pause waiting;
     uint64_t begun_at_ms;
+    uint64_t replayed_at_ms;
     uint64_t logged_at_ms;
     uint64_t asked_at_ms; /* what the last answer, behind which on_done fires, was to */
     bool is_reconciling;
