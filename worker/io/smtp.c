@@ -287,17 +287,20 @@ static unsigned client_count_to_open(const struct smtp_client *client)
     return wanted > 0 ? 1 : 0;
 }
 
+/* What there is no memory for is opened at the next tick. */
 static void client_open_more(struct smtp_client *client)
 {
+    bool is_short = false;
     for (unsigned left = client_count_to_open(client); left > 0; left--) {
         struct smtp_session *session = smtp_session_new(&client->setup);
-        if (session == NULL)
-            return;
+        is_short = session == NULL;
+        if (is_short)
+            break;
         client->sessions[client->session_count++] = session;
         client->connecting++;
         smtp_session_open(session);
     }
-    if (client->session_count > 0 && !loop_timer_is_running(client->clock))
+    if ((client->session_count > 0 || is_short) && !loop_timer_is_running(client->clock))
         loop_timer_start(client->clock, client->tick_ms);
 }
 
@@ -350,7 +353,7 @@ static void clock_ticked(void *context)
     }
     if (client->session_count > 0)
         loop_timer_start(client->clock, client->tick_ms);
-    if (client_waiting(client) > 0)
+    if (client_waiting(client) > 0 || client->on_tried != NULL)
         loop_defer(client->loop, &client->turn);
 }
 
