@@ -248,6 +248,23 @@ def test_a_promoted_standby_at_which_nobody_has_registered_yet_gives_nothing_out
     assert worker._rows("dead_workers", worker.owner, "0 s") == []
 
 
+def test_what_was_claimed_before_a_new_life_began_is_marked_by_nobody(
+    notice, worker, tenant, connect, owner
+):
+    """The worker hears of it with its next look; until then it would go on with what it has."""
+    other = Queue(connect(WORKER)).start()
+    claimed = worker.claim(tenant, URGENT_LANE)
+    system, timeline, position = place_of(owner)
+    assert other.ask_to_start(system, timeline, position + 1_000_000) == "reconcile"
+    assert [row[0] for row in worker.mark(tenant, claimed).values()] == ["stale"]
+    assert rows(owner) == [("claimed", 1, worker.owner)]
+    assert worker._rows("worker_seen", worker.owner) == [(False,)]
+    assert worker.ask_to_start() == "reconcile"
+    assert not reconcile(worker)
+    assert reconcile(other)
+    assert worker.take_over(tenant, worker.owner, is_transmitting=False) == (1, 0)
+
+
 def test_nobody_is_taken_for_dead_while_the_gate_is_closed(worker, connect, owner):
     session = connect(WORKER)
     Queue(session).start()

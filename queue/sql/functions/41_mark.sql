@@ -273,11 +273,12 @@ declare
 begin
     perform pg_advisory_xact_lock_shared(calls_key(p_owner));
     -- First the lock, then, in a statement with a younger snapshot, the look: whoever commits an
-    -- opt-out and then finds no such lock knows that this look will see it (page_in_flight).
+    -- opt-out and then finds no such lock knows that this look will see it (page_in_flight). With the
+    -- gate closed all are stale: who claimed them before has not heard of it yet.
     select bool_or(l.kind = 'course_alert'), bool_or(l.kind <> 'course_alert')
         into v_has_alerts, v_has_notices
         from (select m.kind from message m
-              where m.tenant_id = p_tenant and m.message_id = any (p_ids)
+              where m.tenant_id = p_tenant and m.message_id = any (p_ids) and (select gate_is_open())
               order by m.message_id for update) l;
     select t.basis into strict v_basis from tenant t where t.tenant_id = p_tenant;
     if v_has_alerts then
