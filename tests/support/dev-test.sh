@@ -115,33 +115,32 @@ make_temporary_folder() {
     trap 'stop_pytest; rm -rf "$TMPDIR"' EXIT
 }
 
-# Begins the tests in Python against one build, beside whatever else runs: start_pytest PRESET ARGUMENT...
-# What they say goes to a file, for end_pytest.
+# Begins tests in Python beside whatever else runs: start_pytest LABEL ARGUMENT... A label is a preset's
+# name, or that, a dash, and a part. What they say goes to a file, for end_pytest.
 declare -A pytest_pids=()
 start_pytest() {
-    local preset=$1 environment
+    local label=$1 environment
     shift
-    has_path "$@" || set -- "$@" tests
-    rm -f "build/test/pytest-$preset".* build/test/sanitizer-"$preset".*
-    environment=log_path=$PWD/build/test/sanitizer-$preset
-    HANDBELL_BINARY=$PWD/build/$preset/handbell \
+    rm -f "build/test/pytest-$label".* build/test/sanitizer-"$label".*
+    environment=log_path=$PWD/build/test/sanitizer-$label
+    HANDBELL_BINARY=$PWD/build/${label%%-*}/handbell \
         ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:$environment \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:$environment \
         timeout --signal=INT --kill-after=60 "$pytest_limit_s" "$python" -m pytest -q -rs \
-        --junitxml="build/test/pytest-$preset.xml" -o junit_family=xunit1 "$@" \
-        >"build/test/pytest-$preset.log" 2>&1 &
-    pytest_pids[$preset]=$!
+        --junitxml="build/test/pytest-$label.xml" -o junit_family=xunit1 "$@" \
+        >"build/test/pytest-$label.log" 2>&1 &
+    pytest_pids[$label]=$!
 }
 
 # Waits for it, shows what it said and counts its tests.
 end_pytest() {
-    local preset=$1 status counts
+    local label=$1 status counts
     local xml=build/test/pytest-$1.xml log=build/test/pytest-$1.log
-    tail -n +1 --follow=name --pid="${pytest_pids[$preset]}" "$log" 2>/dev/null
-    wait "${pytest_pids[$preset]}"
+    tail -n +1 --follow=name --pid="${pytest_pids[$label]}" "$log" 2>/dev/null
+    wait "${pytest_pids[$label]}"
     status=$?
-    unset "pytest_pids[$preset]"
-    counts=$("$python" tests/support/count_junit.py "$xml" "pytest $preset" "$skipped_lines")
+    unset "pytest_pids[$label]"
+    counts=$("$python" tests/support/count_junit.py "$xml" "pytest $label" "$skipped_lines")
     if [ -z "$counts" ]; then
         count_failure "pytest left no report ($log)"
     else
@@ -151,24 +150,31 @@ end_pytest() {
             count_failure "pytest ended with status $status ($log)"
         fi
     fi
-    count_sanitizer_reports "$preset"
+    count_sanitizer_reports "$label"
 }
 
 # Against each of these builds, side by side: what one waits for, another uses. Arguments for pytest come
-# behind a "--".
+# behind a "--". Where they name no file all tests are run, in two parts: most faults are waited for.
 run_pytest() {
-    local preset presets=()
+    local preset label presets=() labels=()
     while [ $# -gt 0 ] && [ "$1" != -- ]; do
         presets+=("$1")
         shift
     done
     shift
     for preset in "${presets[@]}"; do
-        start_pytest "$preset" "$@"
+        if has_path "$@"; then labels+=("$preset"); else labels+=("$preset-faults" "$preset-others"); fi
     done
-    for preset in "${presets[@]}"; do
-        stage "pytest, $preset build"
-        end_pytest "$preset"
+    for label in "${labels[@]}"; do
+        case $label in
+        *-faults) start_pytest "$label" "$@" tests/fault tests/systemd ;;
+        *-others) start_pytest "$label" "$@" tests --ignore=tests/fault --ignore=tests/systemd ;;
+        *) start_pytest "$label" "$@" ;;
+        esac
+    done
+    for label in "${labels[@]}"; do
+        stage "pytest, $label"
+        end_pytest "$label"
         stage_end
     done
 }
