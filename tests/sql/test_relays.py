@@ -171,6 +171,33 @@ def test_what_is_due_moves_in_chunks_and_steps_over_what_is_held(
     other.rollback()
 
 
+@pytest.mark.parametrize("name", ["away", "misnamed"])
+def test_what_waits_for_a_relay_that_is_gone_ends_when_its_time_is_over(
+    alerts, demo, owner, say, tenant, connect, name
+):
+    say(1, 2, names={2: "away"})
+    demo.put_tenant(relay="away")
+    alerts("c", 6)
+    owner.execute("update relay set state = 'gone', name = %s where relay = 2", [name])
+    owner.execute("select move_messages(%s, 2::smallint, 100)", [tenant])
+    owner.execute("""update message set expires_at = now() - interval '1 s'
+                     where message_id in (select message_id from message order by 1 limit 4)""")  # fmt: skip
+    connect(WORKER).execute("select housekeep()")
+    ended = owner.execute(
+        "select state, reason, relay, count(*) from message_record group by 1, 2, 3"
+    ).fetchall()
+    assert ended == [("skipped", "expired", 2 if name == "away" else 0, 4)]
+    assert sum(by_relay(owner).values()) == 2
+
+
+def test_what_a_worker_could_claim_ends_by_its_mark_alone(alerts, owner, say, connect):
+    say(1)
+    alerts("c", 2)
+    owner.execute("update message set expires_at = now() - interval '1 s'")
+    connect(WORKER).execute("select housekeep()")
+    assert by_relay(owner) == {1: 2}
+
+
 def test_what_is_due_later_waits_for_the_relay(alerts, owner, say, tenant):
     say(1, 2)
     alerts("c", 10)

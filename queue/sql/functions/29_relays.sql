@@ -168,6 +168,36 @@ begin
     return v_left = 0;
 end $$;
 
+-- Ends what waits for a relay that is not up, and whose time is over: nobody claims it, so no mark says
+-- so, and a tenant whose relay is gone for good would not hear whom it has not told. What is urgent first,
+-- p_limit at most; how many there were.
+create or replace function end_expired(p_tenant bigint, p_limit integer) returns integer
+language plpgsql security definer set search_path = handbell, pg_temp
+set enable_seqscan = off set jit = off as $$
+declare
+    v_relays smallint[] := array(select r.relay from relay r where r.state <> 'up' union select 0);
+    v_left integer := p_limit;
+    v_ids bigint[];
+begin
+    for v_lane in 1 .. 6 loop
+        v_ids := array(select m.message_id from message m
+            where m.tenant_id = p_tenant and m.lane = v_lane and m.relay = any (v_relays)
+              and m.state = 'ready' and m.due <= now() and m.expires_at <= now()
+            limit v_left for update skip locked);
+        with gone as (
+            delete from message m where m.tenant_id = p_tenant and m.message_id = any (v_ids)
+            returning m.*
+        )
+        insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id,
+                                    created_at, epoch, lane, relay, attempts, state, kind, reason)
+            select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id, g.created_at,
+                   g.epoch, g.lane, g.relay, g.attempts, 'skipped', g.kind, 'expired'
+            from gone g;
+        v_left := v_left - cardinality(v_ids);
+    end loop;
+    return p_limit - v_left;
+end $$;
+
 -- Of one span, in its window: what is used, and since when. A mail may begin up to p_valid after it was
 -- allowed, so the window is longer by that, and by the width of a row.
 create or replace function relay_used(p_relay smallint, p_span text, p_valid interval)

@@ -131,6 +131,8 @@ create or replace function housekeep() returns void
 language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '50ms' as $$
 declare
     v_month date;
+    v_tenant bigint;
+    v_left integer := 10000; -- the rest in an hour
 begin
     if not pg_try_advisory_xact_lock(hashtextextended('handbell housekeeping', 0)) then
         return; -- another worker is at it
@@ -150,6 +152,11 @@ begin
         end if;
     end loop;
     perform told_forget();
+    if gate_is_open() then -- until then a worker may yet tell that it was sent
+        for v_tenant in select t.tenant_id from tenant t order by t.tenant_id loop
+            v_left := v_left - end_expired(v_tenant, v_left);
+        end loop;
+    end if;
     -- By then nothing that its file says can keep a mail from being sent.
     delete from worker w
         where w.dead_since < now() - interval '60 days'
