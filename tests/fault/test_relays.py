@@ -292,6 +292,21 @@ def test_workers_that_do_not_agree_on_a_relay_say_so(handbell, mail_store, other
     assert "section=smtp " not in one.log_text() + two.log_text()
 
 
+def test_a_limit_that_one_worker_has_holds_for_all(handbell, mail_store, owner, publish):
+    """As while workers are reloaded one after the other."""
+    limited = handbell.start_worker(mail_store.url, {"smtp": {"per_minute": 10}})
+    wait_for_log(limited, "event=worker_started")
+    other = handbell.start_worker(mail_store.url)
+    for worker in (limited, other):
+        wait_for_log(worker, "event=relay_settings_differ section=smtp ")
+    time.sleep(0.6)  # a tick
+    publish("c", 40)
+    mail_store.wait_for(9)
+    time.sleep(2)
+    assert len(mail_store.received) == 9
+    assert limited.stop() == 0 and other.stop() == 0
+
+
 def test_status_shows_each_relay(handbell, mail_store, owner, publish):
     port = process.free_port()
     start(handbell, mail_store, f"smtp://127.0.0.1:{port}",

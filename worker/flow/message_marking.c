@@ -94,7 +94,7 @@ static uint32_t flow_allowed(struct message_flow *flow, const struct message *fi
     uint64_t now_ms = clock_monotonic_ms();
     enum relay_limit_class which = relay_limit_class_of(first->lane);
 
-    if (!relay_limit_applies(&relay->options) || wanted == 0)
+    if (!relay_is_limited(relay) || wanted == 0)
         return wanted;
     uint32_t left = relay_limit_left(&relay->limit, which, now_ms);
     uint32_t waiting = (uint32_t)first->link.list->count;
@@ -113,7 +113,7 @@ static uint32_t flow_allowed(struct message_flow *flow, const struct message *fi
 static bool flow_mark_batch(struct message_flow *flow, const struct message *first, size_t room)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    bool is_limited = relay_limit_applies(&flow->relay.options);
+    bool is_limited = relay_is_limited(&flow->relay);
     enum relay_limit_class which = relay_limit_class_of(first->lane);
     struct list *list = first->link.list;
     struct mark_call *call = malloc(sizeof *call);

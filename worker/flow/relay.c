@@ -125,6 +125,11 @@ static void relay_try(struct relay *relay, uint32_t held, uint64_t now_ms)
 
 /* ---- Pace. ---- */
 
+bool relay_is_limited(const struct relay *relay)
+{
+    return relay->options.per_minute > 0 || relay->options.per_day > 0 || relay->has_other_settings;
+}
+
 void relay_tick(struct relay *relay, uint32_t held, uint64_t now_ms)
 {
     uint32_t before = relay->window.size;

@@ -38,6 +38,7 @@ struct relay {
     uint32_t connections;
     struct relay_options options;
     struct relay_limit limit;
+    bool has_other_settings; /* with another living worker, whose limits hold as well */
     struct window window;
     struct breaker breaker;
     uint32_t sending;
@@ -67,6 +68,8 @@ void relay_tick(struct relay *relay, uint32_t held, uint64_t now_ms);
 bool relay_is_silent(const struct relay *relay, uint64_t now_ms);
 /* Its mail should go through another, where there is one. */
 bool relay_is_down(const struct relay *relay, uint64_t now_ms);
+/* Whether the database has to be asked before a mail begins. */
+bool relay_is_limited(const struct relay *relay);
 /* Mails that ended in the last minute. */
 uint32_t relay_rate(const struct relay *relay);
 

@@ -20,11 +20,6 @@ enum relay_limit_class relay_limit_class_of(enum lane lane)
     return lane <= LANE_ACCOUNT ? RELAY_LIMIT_URGENT : RELAY_LIMIT_BULK;
 }
 
-bool relay_limit_applies(const struct relay_options *options)
-{
-    return options->per_minute > 0 || options->per_day > 0;
-}
-
 uint32_t relay_limit_left(const struct relay_limit *limit, enum relay_limit_class which,
                           uint64_t now_ms)
 {

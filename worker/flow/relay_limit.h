@@ -30,8 +30,6 @@ struct relay_limit {
 };
 
 enum relay_limit_class relay_limit_class_of(enum lane lane);
-/* Whether these options hold a limit at all. */
-bool relay_limit_applies(const struct relay_options *options);
 /* How many mails of the class may be marked now; urgent ones also spend what was granted to others.
  */
 uint32_t relay_limit_left(const struct relay_limit *limit, enum relay_limit_class which,

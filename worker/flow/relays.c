@@ -58,8 +58,10 @@ void relays_use(struct relays *relays, const struct equipment *equipment)
 static void relays_tell(struct relays *relays)
 {
     const struct relay *told[SMTP_RELAYS];
-    for (size_t i = 0; i < SMTP_RELAYS; i++)
+    for (size_t i = 0; i < SMTP_RELAYS; i++) {
+        relays->flows[i].relay.has_other_settings = (relays->report.differing >> i & 1) != 0;
         told[i] = &relays->flows[i].relay;
+    }
     relay_report_tell(&relays->report, told);
 }
 
