@@ -215,6 +215,22 @@ def test_what_comes_back_from_the_wire_tells_all_so_that_one_mail_goes(course, o
     assert sorted(notices(owner)) == [("p", "sent", None), ("p", "skipped", "superseded")]
 
 
+@pytest.mark.parametrize("lack", ["lane = 3", "expires_at = now() + interval '1 h'"])
+def test_later_news_goes_by_itself_where_the_notice_that_came_back_is_slower_or_nearly_over(
+    course, owner, worker, tenant, lack
+):
+    course.change_course("c", venue="Town Hall")
+    claimed = claim_both(worker, tenant)
+    worker.mark(tenant, claimed)
+    course.change_course("c", venue="Guildhall")
+    worker.record(tenant, claimed, outcome="deferred", code=451, retry_after_s=1800)
+    owner.execute("update message set lane = 1")
+    owner.execute(f"update message set {lack} where epoch = 1")
+    (data,) = send(worker, tenant)
+    assert data["change"]["sessions"][0]["venue"] == "Town Hall"
+    assert sorted(notices(owner)) == [("p", "sent", None), ("p", "waiting", None)]
+
+
 def test_a_notice_released_late_tells_what_holds_by_then(demo, owner, worker, tenant):
     demo.put_tenant(rules={"brake": 1})
     demo.put_course("c", venue="County Hall")

@@ -18,7 +18,8 @@ language sql stable as $$
                    and handbell.holds_a_place(b.status))
 $$;
 
--- A notice that came back from the wire tells of all that has changed since, this notice's news too.
+-- A notice that came back from the wire tells of all that has changed since, this notice's news too: if
+-- it is no slower, and will not be over much sooner.
 create or replace function earlier_notice_waits(
     p_tenant bigint, p_course bigint, p_job bigint, p_person bigint)
 returns boolean
@@ -28,7 +29,10 @@ language sql stable as $$
         join handbell.message m on m.tenant_id = p_tenant and m.job_id = o.job_id
         where o.tenant_id = p_tenant and o.course_id = p_course and o.kind = 'course_changed'
           and o.job_id < p_job and m.person_id = p_person
-          and m.state in ('ready', 'held', 'claimed'))
+          and m.state in ('ready', 'held', 'claimed')
+          and exists (select from handbell.message own
+              where own.tenant_id = p_tenant and own.job_id = p_job and own.person_id = p_person
+                and m.lane <= own.lane and m.expires_at > own.expires_at - interval '1 day'))
 $$;
 
 -- Does the thing that this job's mail tells still hold? Null: yes. Otherwise why not.
