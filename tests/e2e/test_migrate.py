@@ -11,7 +11,7 @@ from tests.support import process, schema
 from tests.support.cluster import OWNER
 
 NUMBERS = itertools.count(1)
-ROLES = ["handbell_page", "handbell_portal", "handbell_web", "handbell_worker"]
+ROLES = ["handbell_page", "handbell_portal", "handbell_retention", "handbell_web", "handbell_worker"]
 
 
 @pytest.fixture

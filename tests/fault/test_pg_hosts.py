@@ -63,8 +63,9 @@ def at(server, host="127.0.0.1"):
 
 
 def port_of(client):
+    count = len(client.calls()) + 1
     client.write("call select inet_server_port()")
-    return int(client.wait_for_calls(len(client.calls()) + 1)[-1].value)
+    return int(client.wait_for_calls(count)[-1].value)
 
 
 def superuser(server):
