@@ -115,6 +115,6 @@ def test_the_two_parts_of_all_tests_leave_none_out_and_run_none_twice(tmp_path):
     calls = "start_pytest() { echo \"part $*\"; }; end_pytest() { :; }\nrun_pytest debug -- -q"
     said = count(tmp_path, "", calls)[2]
     faults, others = (line.split()[1:] for line in said.splitlines() if line.startswith("part "))
-    assert faults[:2] == ["debug-faults", "-q"] and others[:3] == ["debug-others", "-q", "tests"]
+    assert faults[:2] == ["debug-sql-fault", "-q"] and others[:3] == ["debug-others", "-q", "tests"]
     assert set(faults[2:]) == {word.partition("=")[2] for word in others[3:]}
     assert all((ROOT / folder).is_dir() for folder in faults[2:])

@@ -154,7 +154,7 @@ end_pytest() {
 }
 
 # Against each of these builds, side by side: what one waits for, another uses. Arguments for pytest come
-# behind a "--". Where they name no file all tests are run, in two parts: most faults are waited for.
+# behind a "--". Where they name no file all tests are run, in two parts of much the same length.
 run_pytest() {
     local preset label presets=() labels=()
     while [ $# -gt 0 ] && [ "$1" != -- ]; do
@@ -163,12 +163,15 @@ run_pytest() {
     done
     shift
     for preset in "${presets[@]}"; do
-        if has_path "$@"; then labels+=("$preset"); else labels+=("$preset-faults" "$preset-others"); fi
+        if has_path "$@"; then labels+=("$preset"); else labels+=("$preset-sql-fault" "$preset-others"); fi
     done
     for label in "${labels[@]}"; do
         case $label in
-        *-faults) start_pytest "$label" "$@" tests/fault tests/systemd ;;
-        *-others) start_pytest "$label" "$@" tests --ignore=tests/fault --ignore=tests/systemd ;;
+        *-sql-fault) start_pytest "$label" "$@" tests/sql tests/fault tests/systemd ;;
+        *-others)
+            start_pytest "$label" "$@" tests --ignore=tests/sql --ignore=tests/fault \
+                --ignore=tests/systemd
+            ;;
         *) start_pytest "$label" "$@" ;;
         esac
     done
