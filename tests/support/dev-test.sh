@@ -5,7 +5,7 @@
 passed=0
 failed=0
 skipped_lines=build/test/skipped.txt
-pytest_limit_s=1500 # a build's; --full has more
+pytest_limit_s=1800 # a part of them; --full has more
 
 # A stage that could not even begin counts as one failure.
 count_failure() {
