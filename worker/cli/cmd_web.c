@@ -86,14 +86,6 @@ static bool web_start(struct web *web, struct loop_signal *signals[SIGNALS], str
     return web->flow != NULL;
 }
 
-/* From here on the process ends by itself: a second SIGTERM must not make it a killed one. */
-static void signals_keep_off(void)
-{
-    sigset_t all;
-    (void)sigfillset(&all);
-    (void)sigprocmask(SIG_BLOCK, &all, NULL);
-}
-
 int cli_run_web(const struct cli_arguments *arguments)
 {
     struct error error;
@@ -105,7 +97,6 @@ int cli_run_web(const struct cli_arguments *arguments)
     if (is_started) {
         service_notify_ready();
         loop_run(web.loop);
-        signals_keep_off();
         LOG(LOG_LEVEL_INFO, "web_stopped", log_int("exit_status", web.unfit.exit_status));
     }
     page_flow_free(web.flow);

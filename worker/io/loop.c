@@ -4,6 +4,7 @@
 
 #include "worker/base/clock.h"
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,18 @@ static void pool_began(uv_work_t *work, int status)
     (void)status;
 }
 
+/* libuv makes the pool's threads when they are first needed, and aborts where it cannot: so at the
+ * start, not in the middle of the mails when memory is short. They take no signal: signal_close
+ * holds one off for its own thread only. */
+static void pool_begin(struct loop *loop)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
+    uv_queue_work(&loop->uv, &loop->pool, pool_ran, pool_began);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 struct loop *loop_new(struct error *error)
 {
     struct loop *loop = calloc(1, sizeof *loop);
@@ -150,10 +163,22 @@ struct loop *loop_new(struct error *error)
     uv_prepare_start(&loop->prepare, prepare_ran);
     uv_unref((uv_handle_t *)&loop->prepare);
     loop->prepared_at_ms = loop->waited_from_ms = clock_monotonic_ms();
-    /* libuv makes the pool's threads when they are first needed, and aborts where it cannot: so at
-     * the start, not in the middle of the mails when memory is short. */
-    uv_queue_work(&loop->uv, &loop->pool, pool_ran, pool_began);
+    pool_begin(loop);
     return loop;
+}
+
+/* Closing gives the default back; held off until the signal is ignored, so that no moment is left
+ * in which it would kill the process. */
+static void signal_close(struct loop_signal *signal)
+{
+    int number = signal->uv.signum;
+    sigset_t held_off, before;
+    (void)sigemptyset(&held_off);
+    (void)sigaddset(&held_off, number);
+    (void)pthread_sigmask(SIG_BLOCK, &held_off, &before);
+    uv_close((uv_handle_t *)&signal->uv, handle_free);
+    (void)sigaction(number, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void handle_close_any(uv_handle_t *handle, void *context)
@@ -164,6 +189,8 @@ static void handle_close_any(uv_handle_t *handle, void *context)
     if (handle == (uv_handle_t *)&loop->check || handle == (uv_handle_t *)&loop->idle ||
         handle == (uv_handle_t *)&loop->prepare)
         uv_close(handle, NULL);
+    else if (handle->type == UV_SIGNAL)
+        signal_close((struct loop_signal *)handle);
     else
         uv_close(handle, handle_free);
 }
@@ -339,7 +366,7 @@ struct loop_signal *loop_signal_new(struct loop *loop, int number,
 void loop_signal_free(struct loop_signal *signal)
 {
     if (signal != NULL)
-        uv_close((uv_handle_t *)&signal->uv, handle_free);
+        signal_close(signal);
 }
 
 void loop_defer(struct loop *loop, struct loop_defer *defer)

@@ -68,7 +68,8 @@ void loop_poll_free(struct loop_poll *poll); /* NULL is fine */
 
 /* Calls `on_signal` in the loop each time `number` (SIGTERM, SIGINT, SIGHUP, ...) arrives, instead
  * of what the signal does by default; does not keep loop_run from returning. NULL with `error`
- * (EX_OSERR) on a failure. loop_signal_free gives the default back. */
+ * (EX_OSERR) on a failure. From loop_signal_free (or loop_free) on the process ignores that signal:
+ * whoever stops listening is at its end, and a second SIGTERM must not make that a kill. */
 struct loop_signal *loop_signal_new(struct loop *loop, int number,
                                     void (*on_signal)(void *context, int number), void *context,
                                     struct error *error);

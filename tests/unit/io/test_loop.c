@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -231,6 +232,36 @@ static void a_signal_is_a_callback(void **state)
     loop_free(trace.loop);
 }
 
+static void never_called(void *context, int number)
+{
+    (void)context;
+    (void)number;
+}
+
+/* A process that ends is sent the same signal again, by somebody impatient. */
+static void a_signal_that_is_no_longer_listened_to_kills_nobody(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    pid_t self = getpid();
+    (void)signal(SIGTERM, SIG_IGN);
+    pid_t sender = fork();
+    if (sender == 0) {
+        while (getppid() == self && kill(self, SIGTERM) == 0)
+            continue;
+        _exit(0);
+    }
+    for (int i = 0; i < 50; i++) {
+        struct loop *loop = new_loop();
+        for (int j = 0; j < 20; j++)
+            loop_signal_free(loop_signal_new(loop, SIGTERM, never_called, NULL, &error));
+        assert_non_null(loop_signal_new(loop, SIGTERM, never_called, NULL, &error));
+        loop_free(loop);
+    }
+    (void)kill(sender, SIGKILL);
+    assert_int_equal(waitpid(sender, NULL, 0), sender);
+}
+
 static void work_apart(void *context)
 {
     note(context, "w");
@@ -281,6 +312,7 @@ int main(void)
         cmocka_unit_test(a_hang_up_is_readable),
         cmocka_unit_test(what_cannot_be_watched_is_an_error),
         cmocka_unit_test(a_signal_is_a_callback),
+        cmocka_unit_test(a_signal_that_is_no_longer_listened_to_kills_nobody),
         cmocka_unit_test(work_is_done_apart_and_reported_in_the_loop),
         cmocka_unit_test(a_loop_closes_what_owners_left),
     };
