@@ -14,7 +14,7 @@ static const struct pg_statement changes_statement = {
     "keep_changes", "select tenant_id, number, line from handbell.keep_changes($1, $2)", 2};
 static const struct pg_statement seen_statement = {
     "keep_seen",
-    "select $2::bigint, system_identifier, timeline, log_position, true"
+    "select has, system_identifier, timeline, log_position, true"
     " from handbell.keep_seen($1, $2, $3, $4)",
     4};
 static const struct pg_statement kept_statement = {

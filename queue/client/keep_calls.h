@@ -31,7 +31,7 @@ bool keep_calls_changes(struct queue *queue, const char *owner, keep_on_changes 
 
 /* Where the database stood, durably, when it answered. */
 struct keep_answer {
-    uint64_t kept; /* of keep_calls_kept: what the database has of this worker's file */
+    uint64_t kept; /* what the database has of this worker's file */
     uint64_t system_identifier;
     uint32_t timeline;
     uint64_t position;

@@ -12,7 +12,7 @@
 enum { NUMBER_BYTES = 24, ARRAY_CEILING_BYTES = 1 << 18, RESUME_ARRAYS = 3, SETTLE_ARRAYS = 7 };
 
 static const struct pg_statement start_statement = {
-    "worker_start", "select handbell.worker_start($1, $2, $3, $4)", 4};
+    "worker_start", "select handbell.worker_start($1, $2, $3, $4, $5)", 5};
 static const struct pg_statement reconciled_statement = {
     "worker_reconciled", "select handbell.worker_reconciled($1, $2 * interval '1 s')", 2};
 static const struct pg_statement resume_statement = {
@@ -86,11 +86,12 @@ static void read_start(void *context, const struct pg_result *result)
 bool queue_worker_start(struct queue *queue, const char *owner, const struct queue_log_place *known,
                         queue_on_start *on_done, void *context)
 {
-    char system[NUMBER_BYTES], timeline[NUMBER_BYTES], position[NUMBER_BYTES];
+    char system[NUMBER_BYTES], timeline[NUMBER_BYTES], position[NUMBER_BYTES], kept[NUMBER_BYTES];
     bool is_known = known->system_identifier != 0;
     const char *parameters[] = {owner, is_known ? number(system, known->system_identifier) : NULL,
                                 is_known ? number(timeline, known->timeline) : NULL,
-                                is_known ? number(position, known->position) : NULL};
+                                is_known ? number(position, known->position) : NULL,
+                                is_known ? number(kept, known->kept) : NULL};
     return call_for(queue, &start_statement, parameters, read_start,
                     (struct life_call){.on_start = on_done, .context = context});
 }

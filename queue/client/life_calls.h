@@ -6,11 +6,12 @@
 
 #include "queue/client/queue.h"
 
-/* Where a database's log stood; all zero: not known. */
+/* Where a database's log stood, and how far it had the worker's file; all zero: not known. */
 struct queue_log_place {
     int64_t system_identifier; /* as PostgreSQL's function gives it */
     int32_t timeline;
     int64_t position; /* bytes */
+    int64_t kept;     /* entries */
 };
 
 enum queue_start {

@@ -28,10 +28,10 @@ PEOPLE = ("anna", "ben", "cleo", "dev")
 class Office:
     """One cluster with Handbell's database, a portal, and the programs that run on it."""
 
-    def __init__(self, folder, store):
+    def __init__(self, folder, store, settings=None):
         self.folder = folder
         self.store = store
-        self.cluster = Cluster(is_fast=True).create()
+        self.cluster = Cluster(is_fast=True, settings=settings).create()
         self.programs = Programs(folder / "programs", self.cluster, DATABASE)
         self.clusters = [self.cluster]
 
@@ -262,6 +262,31 @@ def test_a_snapshot_of_the_cluster_put_back_under_a_running_worker(office):
     state_all_again(office.demo)
     office.wait_until_put_back()
     assert worker.check_running()
+    office.wait_for_quiet()
+    assert len(office.store.mails()) == sent
+    expect_nobody_told_twice(office, sent)
+
+
+def test_a_snapshot_is_known_though_its_log_has_come_further_since(office):
+    """The portals have stated so much that no place in the log tells."""
+    prepare(office)
+    worker = office.start_worker()
+    process.wait_until(lambda: "worker_started" in worker.log_text(), 20, "it works")
+    worker.stop()
+    office.take_snapshot()
+    worker.start()
+    sent = a_morning(office, worker)
+    worker.stop()
+    ask = "select pg_current_wal_flush_lsn() - '0/0'"
+    (place,) = office.owner.execute(ask).fetchone()
+    office.put_snapshot_back()
+    state_all_again(office.demo)
+    with office.cluster.connect("postgres", SUPERUSER) as superuser:
+        while superuser.execute(ask).fetchone()[0] <= place:
+            superuser.execute("select pg_switch_wal()")
+            superuser.execute("select pg_logical_emit_message(false, 'a', 'b')")
+    worker.start()
+    office.wait_until_put_back()
     office.wait_for_quiet()
     assert len(office.store.mails()) == sent
     expect_nobody_told_twice(office, sent)

@@ -226,11 +226,12 @@ struct keep_reader *keep_read(struct keep *keep, uint64_t after, struct error *e
 
 static void keep_write_place(struct keep *keep)
 {
-    char line[96];
+    char line[128];
     if (keep->place.system_identifier == 0)
         return;
-    int size = snprintf(line, sizeof line, "here|%" PRIu64 "|%" PRIu32 "|%" PRIu64,
-                        keep->place.system_identifier, keep->place.timeline, keep->place.position);
+    int size = snprintf(line, sizeof line, "here|%" PRIu64 "|%" PRIu32 "|%" PRIu64 "|%" PRIu64,
+                        keep->place.system_identifier, keep->place.timeline, keep->place.position,
+                        keep->place.kept);
     keep_settle(keep, keep_add(keep, line, (size_t)size));
 }
 

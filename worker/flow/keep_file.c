@@ -38,12 +38,6 @@ static uint64_t get_number(const uint8_t *bytes, size_t size)
     return value;
 }
 
-bool keep_place_is_behind(const struct keep_place *now, const struct keep_place *then)
-{
-    return now->system_identifier == then->system_identifier && now->timeline == then->timeline &&
-           now->position < then->position;
-}
-
 /* ---- Names. ---- */
 
 void keep_file_name_make(struct keep_file_name *file, uint64_t first, uint32_t day)

@@ -20,16 +20,14 @@ enum {
     KEEP_FILE_BYTES = 64 << 20, /* a file that has grown so large is followed by another */
 };
 
-/* A place in the life of a database: which cluster, which of its timelines, how far its log. */
+/* A place in the life of a database: which cluster, which of its timelines, how far its log, and
+ * how far it had this file for good. */
 struct keep_place {
     uint64_t system_identifier; /* 0: no place is known */
     uint32_t timeline;
     uint64_t position; /* bytes */
+    uint64_t kept;     /* the number of an entry */
 };
-
-/* Is `now` a database that was put back to an earlier state than `then`? Another cluster or
- * timeline is for others to judge: false. */
-bool keep_place_is_behind(const struct keep_place *now, const struct keep_place *then);
 
 /* One file of the folder, by its name: `first` in 16 hexadecimal digits, a dot, `day`. */
 struct keep_file_name {

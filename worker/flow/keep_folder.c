@@ -37,13 +37,13 @@ static int64_t day_of_name(uint32_t name)
     return (int64_t)timegm(&date) / DAY_S;
 }
 
-/* "here|SYSTEM|TIMELINE|POSITION" (keep.c writes it). */
+/* "here|SYSTEM|TIMELINE|POSITION|KEPT" (keep.c writes it). */
 static void place_read(struct keep_place *place, const struct keep_line *line)
 {
     static const char here[] = "here";
-    char text[96];
+    char text[128];
     char *at = text + sizeof here - 1;
-    uint64_t numbers[3];
+    uint64_t numbers[4];
 
     if (line->size >= sizeof text)
         return;
@@ -51,13 +51,15 @@ static void place_read(struct keep_place *place, const struct keep_line *line)
     text[line->size] = '\0';
     if (strncmp(text, here, sizeof here - 1) != 0)
         return;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (*at != '|')
             return;
         numbers[i] = strtoull(at + 1, &at, 10);
     }
-    *place = (struct keep_place){
-        .system_identifier = numbers[0], .timeline = (uint32_t)numbers[1], .position = numbers[2]};
+    *place = (struct keep_place){.system_identifier = numbers[0],
+                                 .timeline = (uint32_t)numbers[1],
+                                 .position = numbers[2],
+                                 .kept = numbers[3]};
 }
 
 /* Reads from file `from` on, for the last number, the last place and the whole bytes of the last

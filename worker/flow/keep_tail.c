@@ -21,7 +21,8 @@ static void on_seen(void *context, const struct pg_result *result, const struct 
         return;
     const struct keep_place place = {.system_identifier = answer->system_identifier,
                                      .timeline = answer->timeline,
-                                     .position = answer->position};
+                                     .position = answer->position,
+                                     .kept = answer->kept};
     tail->told_settled = answer->kept;
     keep_note_place(tail->keep, &place);
 }

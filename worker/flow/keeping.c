@@ -8,7 +8,8 @@ static void keeping_say_place(struct keeping *keeping)
     const struct keep_place place = keep_last_place(keeping->keep);
     const struct queue_log_place known = {.system_identifier = (int64_t)place.system_identifier,
                                           .timeline = (int32_t)place.timeline,
-                                          .position = (int64_t)place.position};
+                                          .position = (int64_t)place.position,
+                                          .kept = (int64_t)place.kept};
     registration_set_known(keeping->registration, &known);
 }
 

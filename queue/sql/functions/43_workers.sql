@@ -9,14 +9,15 @@ language sql stable as $$ -- in line
 $$;
 
 -- Puts a worker on the list and takes the lock that says it is alive, for as long as this session lasts.
--- It says where it last saw the database (keep_place(); nulls: nowhere yet). Answers
+-- It says where it last saw the database (keep_place(); nulls: nowhere yet), and how far that had its file.
+-- Answers
 --   refused    another session holds the lock;
 --   reconcile  the database has begun a new life, or does not know this worker: before anything else the
 --              worker tells what it knows (44_life.sql), and then that it has (worker_reconciled);
 --   ready      nothing is in its way.
 create or replace function worker_start(
     p_owner uuid, p_system_identifier bigint default null, p_timeline integer default null,
-    p_log_position bigint default null)
+    p_log_position bigint default null, p_kept bigint default null)
 returns text
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
@@ -36,7 +37,7 @@ begin
     -- A worker asks for work every minute at least ([worker] poll_ms). One that is stopped (SIGSTOP, a
     -- debugger, a disk that does not answer) has its session ended, and with it the lock.
     perform set_config('idle_session_timeout', '130s', false);
-    v_life := life_look(p_system_identifier, p_timeline, p_log_position);
+    v_life := life_look(p_owner, p_system_identifier, p_timeline, p_log_position, p_kept);
     insert into worker as w (owner, lock_key) values (p_owner, v_key)
         on conflict (owner) do update set started_at = excluded.started_at,
             seen_at = excluded.seen_at, dead_since = null

@@ -16,10 +16,22 @@ language sql stable as $$
     from handbell.life_home() h
 $$;
 
+-- Was its log replayed up to a target that somebody chose? A standby that follows has none, and the
+-- setting stays where recovery to a point in time was asked for.
+create or replace function life_has_target() returns boolean
+language sql stable as $$
+    select exists (
+        select from unnest('{recovery_target,recovery_target_lsn,recovery_target_name,
+                             recovery_target_time,recovery_target_xid}'::text[]) s
+        where current_setting(s, true) <> '')
+$$;
+
 -- Finds out whether this is still the database that the workers know; the number of its life. The caller
--- says where it last saw it: a place behind the present one, on the same timeline, was put back.
+-- says where it last saw it, and how far it had its file then: a database that is behind either, on the
+-- same timeline, was put back. (Its log may have come further since: portals state their facts again.)
 create or replace function life_look(
-    p_system_identifier bigint, p_timeline integer, p_log_position bigint)
+    p_owner uuid, p_system_identifier bigint, p_timeline integer, p_log_position bigint,
+    p_kept bigint)
 returns bigint
 language plpgsql as $$
 declare
@@ -35,14 +47,16 @@ begin
         return life_begin('moved', p.system_identifier, p.timeline);
     elsif l.timeline <> p.timeline then
         -- Recovery to a point in time begins a timeline, as a promotion does; but what it brings is old.
-        return life_begin(case when p_system_identifier = p.system_identifier
+        return life_begin(case when life_has_target() then 'put_back'
+                               when p_system_identifier = p.system_identifier
                                     and p_log_position > p.log_position
                                     and (select max(seen_at) from worker)
                                         < clock_timestamp() - interval '10 min'
                                then 'put_back' else 'promoted' end,
                           p.system_identifier, p.timeline);
     elsif p_system_identifier = p.system_identifier and p_timeline = p.timeline
-          and p_log_position > p.log_position then
+          and (p_log_position > p.log_position
+               or p_kept > (select w.kept from worker w where w.owner = p_owner)) then
         return life_begin('put_back', p.system_identifier, p.timeline);
     end if;
     return l.number;
@@ -147,6 +161,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
     cross join lateral (select case
         when not l.is_open or l.system_identifier is null then null
         when l.system_identifier <> p.system_identifier or not handbell.life_is_at_home(l) then 'moved'
+        when l.timeline <> p.timeline and handbell.life_has_target() then 'put_back'
         when l.timeline <> p.timeline then 'promoted' end as news) x
 $$;
 

@@ -55,11 +55,14 @@ end $$;
 
 -- The worker's file holds the changes up to these, and the database all that the file holds up to
 -- p_kept. Committed durably, unlike worker_seen: after a crash the worker would else take the
--- database for one that was put back. Answers where the database's log is.
+-- database for one that was put back. Answers how far it has the file, and where its log is.
 create or replace function keep_seen(p_owner uuid, p_kept bigint, p_tenants bigint[], p_numbers bigint[])
-returns table (system_identifier bigint, timeline integer, log_position bigint)
+returns table (has bigint, system_identifier bigint, timeline integer, log_position bigint)
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 begin
+    if current_setting('synchronous_commit') = 'off' then
+        perform set_config('synchronous_commit', 'local', true);
+    end if;
     update worker set kept = p_kept where owner = p_owner and kept < p_kept;
     insert into kept_change as k (owner, tenant_id, number)
         select p_owner, u.tenant_id, max(u.number)
@@ -67,7 +70,8 @@ begin
         group by u.tenant_id order by u.tenant_id
         on conflict (owner, tenant_id) do update set number = excluded.number
             where k.number < excluded.number;
-    return query select * from keep_place();
+    return query select coalesce((select w.kept from worker w where w.owner = p_owner), 0), p.*
+        from keep_place() p;
 end $$;
 
 -- A registered worker asks up to where this database has its file. No row: it is not registered.
