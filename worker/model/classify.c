@@ -37,9 +37,20 @@ static const struct rule rules[] = {
     /* Our login, not the mail: RFC 4954 6 (454, 530, 534, 535, 538), RFC 3207 4 (454, 530). */
     {TRANSACTION, 454, 454, "", {OUTCOME_DEFERRED, OUTCOME_SCOPE_RELAY}},
     {TRANSACTION, 530, 538, "", {OUTCOME_DEFERRED, OUTCOME_SCOPE_RELAY}},
+    /* "Bad sequence": the two sides are out of step, or a login is wanted that was not offered. */
+    {MAIL | RCPT | DATA, 503, 503, "", {OUTCOME_DEFERRED, OUTCOME_SCOPE_RELAY}},
     /* The relay's disk is full, or it takes nothing just now: RFC 3463 3.4. */
     {TRANSACTION, 400, 499, "4.3.1", {OUTCOME_DEFERRED, OUTCOME_SCOPE_RELAY}},
     {TRANSACTION, 400, 499, "4.3.2", {OUTCOME_DEFERRED, OUTCOME_SCOPE_RELAY}},
+    /* What this mail is, or needs: a feature, or its size (RFC 3463 3.4). */
+    {MAIL | RCPT | DATA, 400, 499, "4.3.3", {OUTCOME_DEFERRED, OUTCOME_SCOPE_MESSAGE}},
+    {MAIL | RCPT | DATA, 400, 499, "4.3.4", {OUTCOME_DEFERRED, OUTCOME_SCOPE_MESSAGE}},
+    /* All else of 4.3 is trouble of the mail system, and congestion is (3.5). To MAIL and DATA it
+     * is the relay's: no recipient is in question, and the mail was not seen. To its end the same
+     * words may be about the mail alone (a filter fails on it), and one mail must not stop a relay.
+     * 4.1, 4.4 and 4.7 to MAIL are about its sender, and so about one tenant. */
+    {MAIL | DATA, 400, 499, "4.3.", {OUTCOME_DEFERRED, OUTCOME_SCOPE_RELAY}},
+    {MAIL | DATA, 400, 499, "4.4.5", {OUTCOME_DEFERRED, OUTCOME_SCOPE_RELAY}},
     {MAIL, 452, 452, "", {OUTCOME_DEFERRED, OUTCOME_SCOPE_RELAY}},
     /* Policy looks at who sends what: the address may be perfectly alive. */
     {RCPT, 500, 599, "5.7.", {OUTCOME_REFUSED, OUTCOME_SCOPE_MESSAGE}},
