@@ -10,7 +10,8 @@
 enum { WISH_MAXIMUM_S = 3600 };
 
 /* Seconds; 0 where `text` names no time. The first one counts: digits followed by a unit (s, sec,
- * seconds, m, min, minutes, h, hours, in any case), or MM:SS or HH:MM:SS. */
+ * seconds, m, min, minutes, h, hours, in any case), or, behind "in", "for" or "wait", MM:SS or
+ * HH:MM:SS. A time of the day ("at 10:30:05") is none. */
 uint32_t wish_wait_s(const char *text);
 
 #endif
