@@ -18,9 +18,9 @@ static const struct pg_statement allow_statement = {
     "$7)",
     7};
 static const struct pg_statement misplaced_statement = {
-    "misplaced", "select tenant_id, relay from handbell.misplaced($1, $2)", 2};
-static const struct pg_statement move_statement = {"move_messages",
-                                                   "select handbell.move_messages($1, $2, $3)", 3};
+    "misplaced", "select tenant_id, relay, is_urgent from handbell.misplaced($1, $2)", 2};
+static const struct pg_statement move_statement = {
+    "move_messages", "select handbell.move_messages($1, $2, $3, $4)", 4};
 
 /* Who waits for an answer that answers.h does not read. */
 struct relay_call {
@@ -149,7 +149,8 @@ static void read_misplaced(void *context, const struct pg_result *result)
     count = count < MISPLACED_MOST ? count : MISPLACED_MOST;
     for (size_t i = 0; i < count; i++)
         rows[i] = (struct queue_misplaced_row){.tenant_id = pg_result_integer(result, i, 0),
-                                               .relay = (int)pg_result_integer(result, i, 1)};
+                                               .relay = (int)pg_result_integer(result, i, 1),
+                                               .is_urgent = pg_result_is_true(result, i, 2)};
     call->on_misplaced(call->context, result, rows, count);
     free(call);
 }
@@ -163,12 +164,12 @@ bool queue_misplaced(struct queue *queue, int limit, bool is_thorough, queue_on_
                 (struct relay_call){.on_misplaced = on_done, .context = context});
 }
 
-bool queue_move_messages(struct queue *queue, int64_t tenant_id, int relay, int limit,
+bool queue_move_messages(struct queue *queue, const struct queue_misplaced_row *row, int limit,
                          queue_on_boolean *on_done, void *context)
 {
     char tenant[NUMBER_BYTES], relay_text[NUMBER_BYTES], limit_text[NUMBER_BYTES];
-    const char *parameters[] = {number(tenant, tenant_id), number(relay_text, relay),
-                                number(limit_text, limit)};
+    const char *parameters[] = {number(tenant, row->tenant_id), number(relay_text, row->relay),
+                                number(limit_text, limit), row->is_urgent ? "true" : "false"};
     struct queue_answer *answer = malloc(sizeof *answer);
     if (answer == NULL)
         return false;

@@ -45,20 +45,24 @@ bool queue_relay_allow(struct queue *queue, const struct queue_relay *relay, uin
                        bool is_urgent, uint32_t valid_ms, queue_on_allowance *on_done,
                        void *context);
 
+/* `is_urgent`: it is about urgent and account mail; else about all other. */
 struct queue_misplaced_row {
     int64_t tenant_id;
     int relay;
+    bool is_urgent;
 };
 
 typedef void queue_on_misplaced(void *context, const struct pg_result *result,
                                 const struct queue_misplaced_row *rows, size_t count);
 
-/* Whose due mail waits for a relay that it should not wait for; at most `limit` rows. Not
- * `is_thorough`: of relays that are away alone. */
+/* Whose due mail waits for a relay that it should not wait for, while another can take some of it:
+ * what is urgent first, and at most `limit` rows of either. Not `is_thorough`: of relays that are
+ * away alone. */
 bool queue_misplaced(struct queue *queue, int limit, bool is_thorough, queue_on_misplaced *on_done,
                      void *context);
-/* Moves up to `limit` of them to relays that the tenant may use; true: there are more. */
-bool queue_move_messages(struct queue *queue, int64_t tenant_id, int relay, int limit,
+/* Moves up to `limit` of a row's messages to relays that the tenant may use, as far as their limits
+ * go; true: there may be more. */
+bool queue_move_messages(struct queue *queue, const struct queue_misplaced_row *row, int limit,
                          queue_on_boolean *on_done, void *context);
 
 #endif

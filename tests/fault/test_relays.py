@@ -307,6 +307,27 @@ def test_a_limit_that_one_worker_has_holds_for_all(handbell, mail_store, owner, 
     assert limited.stop() == 0 and other.stop() == 0
 
 
+def test_a_limit_that_cannot_be_asked_for_is_said_once_and_its_end_is(
+    handbell, mail_store, owner, publish
+):
+    allow = "on function relay_allow(smallint, integer, boolean, interval, integer, integer, integer)"
+    owner.execute(f"revoke execute {allow} from handbell_worker")
+    try:
+        worker = handbell.start_worker(mail_store.url, {"smtp": {"per_minute": 100}})
+        wait_for_log(worker, "event=worker_started")
+        publish("c", 3)
+        wait_for_log(worker, "event=relay_limit_not_asked")
+        time.sleep(3.5)  # it asks again each second
+        assert worker.log_text().count("event=relay_limit_not_asked") == 1
+        assert mail_store.received == []
+    finally:
+        owner.execute(f"grant execute {allow} to handbell_worker")
+    mail_store.wait_for(3)
+    wait_for_log(worker, "event=relay_limit_asked_again relay=1")
+    assert worker.stop() == 0
+    assert worker.log_text().count("event=relay_limit_") == 2
+
+
 def test_status_shows_each_relay(handbell, mail_store, owner, publish):
     port = process.free_port()
     start(handbell, mail_store, f"smtp://127.0.0.1:{port}",

@@ -6,57 +6,11 @@ import uuid
 
 import pytest
 
-from tests.support.queue_calls import Queue, tenant_id_of
+from tests.support.queue_calls import Queue
 from tests.support.refusals import refusal
 from tests.support.schema import WORKER
 
 ALERT_LANE = 5
-
-
-@pytest.fixture
-def tenant(demo, owner):
-    return tenant_id_of(owner)
-
-
-@pytest.fixture
-def say(connect):
-    """say(1, 2, ..., weight={2: 3}, down=[2], ...): a worker tells of its relays; answers with those
-    for which another has other settings."""
-    connection = connect(WORKER)
-
-    def tell(*numbers, owner=uuid.UUID(int=1), weight=None, down=(), digest="d", per_minute=0,
-             per_day=0, share=10, names=None):  # fmt: skip
-        count = len(numbers)
-        rows = connection.execute(
-            """select relays_say(%s, %s::smallint[], %s::text[], %s::int[], %s::int[], %s::int[],
-                                 %s::int[], %s::text[], %s::boolean[], %s::int[], %s::int[])""",
-            [owner, list(numbers), [(names or {}).get(n, f"relay{n}") for n in numbers],
-             [(weight or {}).get(n, 1) for n in numbers], [per_minute] * count, [per_day] * count,
-             [share] * count, [digest] * count, [n in down for n in numbers], [0] * count,
-             [1] * count],
-        ).fetchall()  # fmt: skip
-        return [row[0] for row in rows]
-
-    return tell
-
-
-@pytest.fixture
-def alerts(demo, connect, tenant):
-    """alerts(course, count): so many alerts, due at once."""
-    queue = Queue(connect(WORKER)).start()
-
-    def publish(course, count):
-        demo.put_many("person", [
-            {"ref": f"{course}r{n}", "email": f"{course}r{n}@example.org", "consent": True,
-             "alerts": True, "interests": [course]} for n in range(count)
-        ])  # fmt: skip
-        demo.put_course(course, categories=[course])
-        while queue.fan_out(tenant):
-            pass
-
-    for course in ("c", "d"):
-        demo.put_category(course)
-    return publish
 
 
 def by_relay(owner):
@@ -145,7 +99,7 @@ def test_mail_follows_when_the_tenant_changes_its_relay(alerts, demo, owner, say
     say(1, 2, weight={2: 0})
     alerts("c", 10)
     demo.put_tenant(relay="relay2")
-    assert owner.execute("select * from misplaced(10)").fetchall() == [(tenant, 1)]
+    assert owner.execute("select * from misplaced(10)").fetchall() == [(tenant, 1, False)]
     owner.execute("select move_messages(%s, 1::smallint, 100)", [tenant])
     assert by_relay(owner) == {2: 10}
 
@@ -159,7 +113,7 @@ def test_what_is_due_moves_in_chunks_and_steps_over_what_is_held(
     say(1, 2)
     alerts("c", 100)
     say(1, 2, down=[2])
-    assert owner.execute("select * from misplaced(10)").fetchall() == [(tenant, 2)]
+    assert owner.execute("select * from misplaced(10)").fetchall() == [(tenant, 2, False)]
     other = connect(autocommit=False)
     held = other.execute("select message_id from message where relay = 2 limit 5 for update").fetchall()
     moves = [
@@ -221,7 +175,7 @@ def test_a_relay_that_is_no_longer_there_leaves_no_mail_behind(alerts, owner, sa
     alerts("c", 10)
     say(1)
     assert owner.execute("select state from relay where relay = 2").fetchall() == [("gone",)]
-    assert owner.execute("select * from misplaced(10)").fetchall() == [(tenant, 2)]
+    assert owner.execute("select * from misplaced(10)").fetchall() == [(tenant, 2, False)]
     owner.execute("select move_messages(%s, 2::smallint, 100)", [tenant])
     assert by_relay(owner) == {1: 10}
 

@@ -1,37 +1,47 @@
 /* One look, and the moves that follow from it, one after the other. */
 #include "worker/flow/fail_over.h"
 
+#include "worker/base/clock.h"
 #include "worker/base/log.h"
+#include "worker/flow/refusal.h"
 
 static void fail_over_next(struct fail_over *fail_over);
 
-static void log_refused(const struct pg_result *result)
+static void log_refused(struct fail_over *fail_over, const struct pg_result *result)
 {
     if (result->kind == PG_RESULT_REFUSED)
-        LOG(LOG_LEVEL_ERROR, "fail_over_failed", log_text("sqlstate", result->sqlstate),
-            log_text("reason", result->text));
+        refusal_log(&fail_over->trouble, "fail_over_failed", result, 0, 0);
+}
+
+/* A relay with limits is given its portion each minute, for as long as another is away. */
+static void log_moves(struct fail_over *fail_over)
+{
+    uint32_t left_out = 0;
+    if (log_pause_over(&fail_over->moves, clock_monotonic_ms(), &left_out))
+        LOG(LOG_LEVEL_INFO, "mail_fails_over", log_int("tenants", (int64_t)fail_over->count),
+            log_int("left_out", left_out));
 }
 
 static void on_moved(void *context, const struct pg_result *result, bool has_more)
 {
     struct fail_over *fail_over = context;
     fail_over->is_under_way = false;
-    log_refused(result);
+    log_refused(fail_over, result);
     /* The next look tells of what could not be moved. */
-    if (fail_over->count > 0 && (result->kind != PG_RESULT_ROWS || !has_more))
-        fail_over->count--;
+    if (result->kind != PG_RESULT_ROWS || !has_more)
+        fail_over->next++;
     fail_over_next(fail_over);
 }
 
-/* Moves the last of what was found; when all is moved, looks again later. */
+/* Moves what was found, row by row; when all is moved, looks again later. */
 static void fail_over_next(struct fail_over *fail_over)
 {
     if (fail_over->queue == NULL)
         return;
-    if (fail_over->count > 0) {
-        const struct queue_misplaced_row *row = &fail_over->rows[fail_over->count - 1];
-        fail_over->is_under_way = queue_move_messages(fail_over->queue, row->tenant_id, row->relay,
-                                                      FAIL_OVER_MESSAGES, on_moved, fail_over);
+    if (fail_over->next < fail_over->count) {
+        fail_over->is_under_way =
+            queue_move_messages(fail_over->queue, &fail_over->rows[fail_over->next],
+                                FAIL_OVER_MESSAGES, on_moved, fail_over);
         if (fail_over->is_under_way)
             return;
     }
@@ -44,12 +54,13 @@ static void on_misplaced(void *context, const struct pg_result *result,
 {
     struct fail_over *fail_over = context;
     fail_over->is_under_way = false;
-    log_refused(result);
+    log_refused(fail_over, result);
+    fail_over->next = 0;
     fail_over->count = count < FAIL_OVER_ROWS ? count : FAIL_OVER_ROWS;
     for (size_t i = 0; i < fail_over->count; i++)
         fail_over->rows[i] = rows[i];
     if (fail_over->count > 0)
-        LOG(LOG_LEVEL_INFO, "mail_fails_over", log_int("tenants", (int64_t)fail_over->count));
+        log_moves(fail_over);
     fail_over_next(fail_over);
 }
 

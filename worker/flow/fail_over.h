@@ -1,9 +1,11 @@
 /* Mail that waits for a relay that is away goes through another that its tenant may use: looked for
- * every few seconds, and moved in the database a thousand at a time, on the chores' connection. */
+ * every few seconds, and moved in the database a thousand at a time, on the chores' connection.
+ * What the other's limits let move is the database's to say. */
 #ifndef HANDBELL_FLOW_FAIL_OVER_H
 #define HANDBELL_FLOW_FAIL_OVER_H
 
 #include "queue/client/relay_calls.h"
+#include "worker/base/log_pause.h"
 #include "worker/io/loop.h"
 
 enum {
@@ -19,7 +21,10 @@ struct fail_over {
     struct loop_timer *timer;
     bool is_under_way; /* a call */
     unsigned looks;
+    struct log_pause trouble;
+    struct log_pause moves;
     size_t count;
+    size_t next; /* of `rows`, to be moved */
     struct queue_misplaced_row rows[FAIL_OVER_ROWS];
 };
 

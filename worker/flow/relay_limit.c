@@ -58,6 +58,27 @@ static uint64_t bounded_wait_ms(uint64_t wait_ms)
     return wait_ms < RELAY_LIMIT_WAIT_MOST_MS ? wait_ms : RELAY_LIMIT_WAIT_MOST_MS;
 }
 
+/* The question is asked each second while the database refuses it: its beginning and its end are
+ * said, and between the two less and less. */
+static void limit_say_trouble(struct relay_limit *limit, int relay, const struct pg_result *result)
+{
+    uint32_t left_out = 0;
+    if (!log_pause_over(&limit->trouble, clock_monotonic_ms(), &left_out))
+        return;
+    limit->is_trouble_said = true;
+    LOG(LOG_LEVEL_WARNING, "relay_limit_not_asked", log_int("relay", relay),
+        log_text("kind", pg_result_kind_name(result->kind)), log_text("sqlstate", result->sqlstate),
+        log_text("reason", result->text), log_int("left_out", left_out));
+}
+
+static void limit_end_trouble(struct relay_limit *limit, int relay)
+{
+    if (limit->is_trouble_said)
+        LOG(LOG_LEVEL_INFO, "relay_limit_asked_again", log_int("relay", relay));
+    limit->is_trouble_said = false;
+    log_pause_end(&limit->trouble);
+}
+
 static void on_allowance(void *context, const struct pg_result *result,
                          const struct queue_allowance *granted)
 {
@@ -65,10 +86,10 @@ static void on_allowance(void *context, const struct pg_result *result,
     struct relay_limit_part *part = &call->limit->parts[call->which];
 
     part->is_asking = false;
+    if (result->kind == PG_RESULT_ROWS)
+        limit_end_trouble(call->limit, call->relay);
     if (result->kind != PG_RESULT_ROWS) {
-        LOG(LOG_LEVEL_WARNING, "relay_limit_not_asked", log_int("relay", call->relay),
-            log_text("kind", pg_result_kind_name(result->kind)),
-            log_text("sqlstate", result->sqlstate), log_text("reason", result->text));
+        limit_say_trouble(call->limit, call->relay, result);
         part->blocked_until_ms = clock_monotonic_ms() + RELAY_LIMIT_FAILED_MS;
     } else if (granted->granted == 0) {
         part->blocked_until_ms = clock_monotonic_ms() + bounded_wait_ms(granted->wait_ms);

@@ -5,6 +5,7 @@
 #define HANDBELL_FLOW_RELAY_LIMIT_H
 
 #include "queue/client/relay_calls.h"
+#include "worker/base/log_pause.h"
 #include "worker/flow/relay_options.h"
 #include "worker/model/allowance.h"
 #include "worker/model/lane.h"
@@ -22,6 +23,8 @@ enum relay_limit_class { RELAY_LIMIT_URGENT, RELAY_LIMIT_BULK, RELAY_LIMIT_CLASS
 
 /* Zeroed: nothing was asked yet. */
 struct relay_limit {
+    struct log_pause trouble;
+    bool is_trouble_said; /* and its end is to be */
     struct relay_limit_part {
         struct allowance allowance;
         bool is_asking;

@@ -3,6 +3,7 @@
 
 #include "worker/base/clock.h"
 #include "worker/base/log.h"
+#include "worker/flow/refusal.h"
 
 #include <stdio.h>
 
@@ -26,8 +27,7 @@ static void on_told(void *context, const struct pg_result *result, const int *re
 
     report->is_under_way = false;
     if (result->kind == PG_RESULT_REFUSED)
-        LOG(LOG_LEVEL_ERROR, "relays_not_told", log_text("sqlstate", result->sqlstate),
-            log_text("reason", result->text));
+        refusal_log(&report->trouble, "relays_not_told", result, 0, 0);
     if (result->kind != PG_RESULT_ROWS)
         return;
     for (size_t i = 0; i < count; i++) {

@@ -5,6 +5,7 @@
 #define HANDBELL_FLOW_RELAY_REPORT_H
 
 #include "queue/client/relay_calls.h"
+#include "worker/base/log_pause.h"
 #include "worker/flow/relay.h"
 
 enum { RELAY_REPORT_MS = 2000 };
@@ -14,6 +15,7 @@ struct relay_report {
     struct queue *queue; /* NULL: closed */
     char owner[QUEUE_UUID_BYTES];
     bool is_under_way;
+    struct log_pause trouble;
     uint64_t told_at_ms;
     /* Bit N - 1 is for relay N. */
     unsigned down;      /* it was told that it is down */

@@ -1,5 +1,5 @@
--- Relays: what workers say of theirs, through which one a message goes, and how mail that waits for one
--- that is away goes through another.
+-- Relays: what workers say of theirs, through which one a message goes, and how much their limits leave.
+-- How mail goes through another is in 29_relays_moved.sql.
 
 create or replace function relay_patience() returns interval
 language sql immutable as $$ select interval '20 s' $$; -- a worker that has said nothing for so long is gone
@@ -100,72 +100,6 @@ begin
     from worker_relay own join worker_relay other on other.relay = own.relay
     where own.owner = p_owner and other.owner <> p_owner and other.digest <> own.digest
       and other.said_at > v_now - relay_patience();
-end $$;
-
--- Whose due mail waits for a relay that it should not wait for: one that is away while the tenant may use
--- another, or one that the tenant may not use (any more). The latter are rare, and looked for now and
--- then: p_is_thorough.
-create or replace function misplaced(p_limit integer, p_is_thorough boolean default true)
-returns table (tenant_id bigint, relay smallint)
-language plpgsql stable security definer set search_path = handbell, pg_temp
-set enable_seqscan = off set jit = off as $$
-declare
-    v_all smallint[] := array(select r.relay from relay r union select 0 union select 1);
-    v_shared smallint[] := relay_wheel(0); -- of tenants that name none
-    v_wrong smallint[] := array(select n from unnest(v_all) n where n <> all (v_shared));
-begin
-    if not p_is_thorough then
-        v_all := array(select r.relay from relay r where r.state <> 'up');
-        v_wrong := array(select n from unnest(v_wrong) n where n = any (v_all));
-    end if;
-    if v_all = '{}' then
-        return;
-    end if;
-    return query
-    select t.tenant_id, n.relay
-    from tenant t
-    cross join lateral unnest(case when t.relay is null then v_wrong
-        else array(select a from unnest(v_all) a where a <> all (relay_wheel(t.tenant_id))) end)
-        as n (relay)
-    where t.is_live and exists (
-        select from (values (1::smallint), (2::smallint), (3::smallint), (4::smallint), (5::smallint),
-                            (6::smallint)) l (lane)
-        cross join lateral (
-            select from message m
-            where m.tenant_id = t.tenant_id and m.lane = l.lane and m.relay = n.relay
-              and m.state = 'ready' and m.due <= now() + interval '10 s'
-            order by m.due limit 1) one) -- ordered, for that keeps it to its index
-    limit p_limit;
-end $$;
-
--- Moves up to p_limit of the tenant's messages that are due from that relay to those it may use, what is
--- urgent first. True: there are more. Nothing waits for a lock, and what is not due yet is left: the
--- relay may be back by then.
-create or replace function move_messages(p_tenant bigint, p_relay smallint, p_limit integer)
-returns boolean
-language plpgsql security definer set search_path = handbell, pg_temp
-set enable_seqscan = off set jit = off set lock_timeout = '500ms' as $$
-declare
-    v_wheel smallint[] := relay_wheel(p_tenant);
-    v_left integer := p_limit;
-    v_ids bigint[];
-begin
-    if p_relay = any (v_wheel) then
-        return false;
-    end if;
-    for v_lane in 1 .. 6 loop
-        v_ids := array(select m.message_id from message m
-            where m.tenant_id = p_tenant and m.lane = v_lane and m.relay = p_relay
-              and m.state = 'ready' and m.due <= now() + interval '10 s'
-            order by m.due, m.message_id limit v_left for update skip locked);
-        update message m set relay = relay_of(v_wheel, m.message_id)
-            where m.tenant_id = p_tenant and m.message_id = any (v_ids);
-        v_left := v_left - cardinality(v_ids);
-    end loop;
-    if v_left < p_limit then
-        perform wake(now());
-    end if;
-    return v_left = 0;
 end $$;
 
 -- Ends what waits for a relay that is not up, and whose time is over: nobody claims it, so no mark says
@@ -291,5 +225,5 @@ begin
         set urgent = u.urgent + excluded.urgent, bulk = u.bulk + excluded.bulk;
     delete from relay_use u
         where u.relay = p_relay
-          and u.at < p_now - case u.span when 'minute' then interval '10 min' else interval '3 days' end;
+          and u.at < p_now - case u.span when 'day' then interval '3 days' else interval '10 min' end;
 end $$;

@@ -33,10 +33,10 @@ create table worker_relay (
 ) with (fillfactor = 50);
 
 -- Mails that workers were allowed, by the second for the minute's limit and by five minutes for the
--- day's.
+-- day's; and those that fail-over moved here, by the second.
 create table relay_use (
     relay smallint not null,
-    span text not null check (span in ('minute', 'day')),
+    span text not null check (span in ('minute', 'day', 'moved')),
     at timestamptz not null,
     urgent integer not null,
     bulk integer not null, -- all that is neither urgent nor account mail
