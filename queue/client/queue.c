@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 enum { NUMBER_BYTES = 24, ARRAY_CEILING_BYTES = 1 << 20, RECORD_ARRAYS = 8 };
@@ -28,9 +29,12 @@ static void state_changed(void *context, enum pg_state state, const char *reason
 static void notified(void *context, const char *channel)
 {
     struct queue *queue = context;
-    (void)channel; /* we listen to one */
-    if (queue->options.on_due != NULL)
+    if (strcmp(channel, "handbell_word") == 0) {
+        if (queue->options.on_word != NULL)
+            queue->options.on_word(queue->options.context);
+    } else if (queue->options.on_due != NULL) {
         queue->options.on_due(queue->options.context);
+    }
 }
 
 struct queue *queue_new(struct loop *loop, const struct queue_options *options, struct error *error)

@@ -21,7 +21,8 @@ extern const struct setting database_settings[];
 enum { QUEUE_UUID_BYTES = 37, QUEUE_BATCH_MAXIMUM = 1000 };
 
 /* `owner` is this worker's uuid as text. `is_listening`: be told when work is due within seconds.
- * Callbacks as in struct pg_options; on_due is called for a notification. */
+ * Callbacks as in struct pg_options; on_due and on_word (either may be NULL) are called for a
+ * notification, the second where people have said something. */
 struct queue_options {
     const struct config *config;
     const char *application_name;
@@ -29,6 +30,7 @@ struct queue_options {
     bool is_listening;
     void (*on_state)(void *context, enum pg_state state, const char *reason);
     void (*on_due)(void *context);
+    void (*on_word)(void *context);
     void *context;
 };
 

@@ -3,7 +3,7 @@
 #include "queue/client/statements.h"
 
 static const struct pg_statement statements[QUEUE_STATEMENTS] = {
-    [QUEUE_LISTEN] = {"listen", "listen handbell", 0},
+    [QUEUE_LISTEN] = {"listen", "do $$begin listen handbell; listen handbell_word; end$$", 0},
     [QUEUE_WORKER_SEEN] = {"worker_seen", "select handbell.worker_seen($1)", 1},
     [QUEUE_DUE_WORK] = {"due_work",
                         "select tenant_id, what, lane, relay from handbell.due_work($1, $2, $3)",

@@ -422,3 +422,32 @@ def test_a_lost_folder_keeps_the_gate_shut_until_somebody_says_so(office):
     office.programs.run_with(worker, "check", "--accept-restored")
     office.store.wait_for(2 * len(PEOPLE))
     assert "keep_skipped" in worker.log_text()
+
+
+def test_what_is_left_of_a_folder_is_told_once_somebody_says_so(office):
+    """It was lost once, and has begun anew since: what people said after that is there."""
+    prepare(office)
+    worker = office.start_worker()
+    process.wait_until(lambda: "worker_started" in worker.log_text(), 20, "it works")
+    dumped = office.dump()
+    state_courses(office.demo, "one")
+    office.store.wait_for(len(PEOPLE))
+    process.wait_until(
+        lambda: office.owner.execute("select kept from worker").fetchone()[0] >= len(PEOPLE),
+        20, "the database knows of the file",
+    )  # fmt: skip
+    worker.stop()
+    shutil.rmtree(worker.state / "kept")
+    worker.start()
+    office.demo.call("opt_out", "ben", "alerts")
+    office.wait_for_word(worker)
+    worker.stop()
+    office.restore_into_another_cluster(dumped)
+    state_courses(office.demo, "two")
+    worker.start()
+    process.wait_until(lambda: "kept_not_applied" in worker.log_text(), 20, "it cannot tell all")
+    assert office.check(worker)[0] == EX_TEMPFAIL
+    office.programs.run_with(worker, "check", "--accept-restored")
+    office.store.wait_for(2 * len(PEOPLE) - 1)
+    office.wait_for_quiet()
+    assert names(office.store.mails()[len(PEOPLE) :]) == ["anna", "cleo", "dev"]

@@ -62,6 +62,24 @@ def hang_after_data(seconds):
     return hang
 
 
+def test_what_people_say_is_in_its_file_at_once(handbell, mail_store, demo):
+    """Should the database be lost then, it is known. One after the other: by looking once a second each
+    would wait for a look of its own."""
+    worker = handbell.start_worker(mail_store.url)
+    wait_for_log(worker, "worker_started")
+    demo.put_person("p")
+    process.wait_until(lambda: words(worker) == 0, 10, "there is a file")
+    started = time.monotonic()
+    for said, call in enumerate(["opt_out", "opt_in"] * 4, 1):
+        demo.call(call, "p", "alerts")
+        process.wait_until(lambda count=said: words(worker) == count, 10, "it is in the file")
+    assert time.monotonic() - started < 4.0
+
+
+def words(worker):
+    return sum(path.read_bytes().count(b"word|demo|") for path in (worker.state / "kept").iterdir())
+
+
 # ---- Starting and stopping.
 
 

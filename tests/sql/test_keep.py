@@ -130,7 +130,7 @@ def test_an_opt_out_holds_again_and_has_its_number_again(story):
     course(after)
     assert after.send(ALERT) == []
     assert after.changes() == [(1, "opt_out", "p", "alerts")]
-    assert after.rows("select said_at from opt_out") == before.rows("select said_at from opt_out")
+    assert after.rows("select said_at from opt_out") == before.rows("select at from change")
     assert after.rows("select ref, keys, reason from audit where what = 'opt_out'") == [
         ("p", ["alerts"], "said before the database was restored")
     ]
@@ -173,6 +173,19 @@ def test_the_last_word_counts_whenever_it_was_said(story):
     assert after.rows("select count(*) from opt_out") == [(0,)]
     course(after)
     assert after.send(ALERT) == ["course_alert"] * 3
+
+
+def test_the_last_word_is_the_one_that_was_last_to_be_stored(story):
+    """It came from a transaction that had begun before the other word was said."""
+    before = story.back_up(lambda side: [school(side), person(side)])
+    with before.portal.connection.transaction():
+        before.portal.connection.execute("select")
+        before.rows("select set_opt_out(tenant_id, person_id, 'alerts', 'page', null) from person")
+        before.rows("select clear_opt_out(tenant_id, person_id, 'alerts', 'page', null) from person")
+        before.portal.call("opt_out", "p", "alerts")
+    assert [row[1] for row in before.changes()][-2:] == ["opt_in", "opt_out"]
+    after = story.restore()
+    assert after.rows("select topic from opt_out") == [("alerts",)]
 
 
 def test_a_word_that_got_an_old_number_moves_on(story):

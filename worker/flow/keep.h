@@ -62,9 +62,8 @@ uint64_t keep_newest(const struct keep *keep);
  * aside. The next line gets the number behind. */
 void keep_skip_to(struct keep *keep, uint64_t number);
 
-/* Begins to read what was appended behind `after`; ended by keep_reader_close. Lines that wait in
- * memory are flushed first. NULL with `error`, also where lines behind `after` are there no more
- * and `after` is not 0 (EX_DATAERR). */
+/* Begins to read what was appended behind `after` (see keep_reader_open); ended by
+ * keep_reader_close. Lines that wait in memory are flushed first. */
 struct keep_reader *keep_read(struct keep *keep, uint64_t after, struct error *error);
 
 /* Where the database stood when it last answered: a line of the file's own, "here|...". */

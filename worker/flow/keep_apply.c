@@ -31,22 +31,25 @@ static void apply_clear(struct keep_apply *apply)
     apply->is_under_way = false;
 }
 
-/* What cannot be read or taken is lost where an operator has opened the gate all the same; else it
- * is what the gate is closed for. */
-static void apply_end(struct keep_apply *apply, const struct error *error)
+static void apply_say(struct keep_apply *apply, const struct error *error)
 {
     uint32_t left_out = 0;
-    if (error == NULL) {
-        log_pause_end(&apply->trouble);
-        LOG(LOG_LEVEL_INFO, "kept_applied", log_int("behind", (int64_t)apply->after),
-            log_int("lines", (int64_t)apply->told), log_int("tenants", (int64_t)apply->slug_count));
-    } else if (log_pause_over(&apply->trouble, clock_monotonic_ms(), &left_out)) {
+    if (log_pause_over(&apply->trouble, clock_monotonic_ms(), &left_out))
         LOG(LOG_LEVEL_ERROR, "kept_not_applied", log_text("reason", error->text),
             log_text("gate", apply->is_open ? "open: it is lost" : "closed: handbell check"),
             log_int("left_out", (int64_t)left_out));
+}
+
+static void apply_end(struct keep_apply *apply, const struct error *error)
+{
+    if (error == NULL) {
+        log_pause_end(&apply->trouble);
+        LOG(LOG_LEVEL_INFO, "kept_applied", log_int("behind", (int64_t)apply->after),
+            log_int("lines", (int64_t)apply->told), log_int("lost", (int64_t)apply->lost),
+            log_int("tenants", (int64_t)apply->slug_count));
+    } else {
+        apply_say(apply, error);
     }
-    if (error != NULL && error->exit_status == EX_DATAERR && apply->is_open)
-        error = NULL;
     apply_clear(apply);
     apply->on_done(apply->context, error);
 }
@@ -57,6 +60,23 @@ static void apply_fail(struct keep_apply *apply, int exit_status, const char *wh
     struct error error;
     error_set(&error, exit_status, "%s: %s", what, reason);
     apply_end(apply, &error);
+}
+
+/* What cannot be read or taken is lost where an operator has opened the gate all the same, and the
+ * rest is told. Else it is what the gate is closed for: false, and it has ended. */
+static bool apply_lose(struct keep_apply *apply, const struct error *error)
+{
+    if (error->exit_status == EX_DATAERR && apply->is_open) {
+        apply->lost++;
+        apply_say(apply, error);
+        return true;
+    }
+    if (error->exit_status == EX_DATAERR && error != &apply->problem) {
+        apply->problem = *error;
+        apply->problem_at_ms = clock_monotonic_ms();
+    }
+    apply_end(apply, error);
+    return false;
 }
 
 /* ---- Reading. ---- */
@@ -108,8 +128,12 @@ static bool apply_read(struct keep_apply *apply)
         case KEEP_READING_DAMAGED:
             break;
         }
-        apply_end(apply, &error);
-        return false;
+        if (!apply_lose(apply, &error))
+            return false;
+        if (!keep_reader_skip(apply->reader)) {
+            batch->is_last = true;
+            return true;
+        }
     }
     return true;
 }
@@ -141,13 +165,16 @@ static void on_told(void *context, const struct pg_result *result)
 {
     struct keep_apply *apply = context;
     apply->is_asking = false;
+    struct error error;
     if (!apply->is_under_way)
         return;
-    if (result->kind == PG_RESULT_ROWS)
-        apply_next(apply);
-    else
-        apply_fail(apply, is_final(result) ? EX_DATAERR : EX_TEMPFAIL,
-                   "the database does not take what was kept", result->text);
+    if (result->kind != PG_RESULT_ROWS) {
+        error_set(&error, is_final(result) ? EX_DATAERR : EX_TEMPFAIL,
+                  "the database does not take what was kept: %s", result->text);
+        if (!apply_lose(apply, &error))
+            return;
+    }
+    apply_next(apply);
 }
 
 /* Tells the first line that is left, and those of its tenant. False: none is left. */
@@ -156,14 +183,18 @@ static bool apply_tell(struct keep_apply *apply)
     struct keep_batch *batch = apply->batch;
     const char *lines[KEEP_CALLS_LINES_MOST];
     char slug[KEEP_SLUG_BYTES] = "", its_slug[KEEP_SLUG_BYTES];
+    struct error error;
     size_t count = 0;
 
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->lines[i] == NULL)
             continue;
         if (!slug_read(batch->lines[i], its_slug)) {
-            apply_fail(apply, EX_DATAERR, "kept", "a line names no tenant");
-            return true;
+            batch->lines[i] = NULL;
+            error_set(&error, EX_DATAERR, "kept: a line names no tenant");
+            if (!apply_lose(apply, &error))
+                return true;
+            continue;
         }
         if (count > 0 && strcmp(slug, its_slug) != 0)
             continue;
@@ -222,10 +253,33 @@ static bool apply_skip(struct keep_apply *apply)
     return true;
 }
 
+/* False: it has ended. */
+static bool apply_open(struct keep_apply *apply)
+{
+    struct error error = {0};
+
+    if (apply->problem.exit_status != 0 && !apply->is_open &&
+        clock_monotonic_ms() - apply->problem_at_ms < KEEP_APPLY_PROBLEM_MS)
+        return apply_lose(apply, &apply->problem);
+    apply->problem.exit_status = 0;
+    apply->reader = keep_read(apply->keep, apply->after, &error);
+    if (apply->reader == NULL && !apply_lose(apply, &error))
+        return false;
+    if (apply->reader == NULL)
+        apply->reader = keep_read(apply->keep, KEEP_READER_ALL, &error);
+    apply->batch = malloc(sizeof *apply->batch);
+    if (apply->reader == NULL || apply->batch == NULL) {
+        apply_fail(apply, EX_TEMPFAIL, "kept", apply->reader == NULL ? error.text : "no memory");
+        return false;
+    }
+    apply->batch->count = 0;
+    apply->batch->is_last = false;
+    return true;
+}
+
 static void on_kept(void *context, const struct pg_result *result, const struct keep_answer *answer)
 {
     struct keep_apply *apply = context;
-    struct error error = {0};
 
     apply->is_asking = false;
     if (!apply->is_under_way)
@@ -243,19 +297,8 @@ static void on_kept(void *context, const struct pg_result *result, const struct 
         apply->on_done(apply->context, NULL);
         return;
     }
-    apply->reader = keep_read(apply->keep, apply->after, &error);
-    apply->batch = malloc(sizeof *apply->batch);
-    if (apply->reader == NULL) {
-        apply_end(apply, &error);
-        return;
-    }
-    if (apply->batch == NULL) {
-        apply_fail(apply, EX_TEMPFAIL, "kept", "no memory");
-        return;
-    }
-    apply->batch->count = 0;
-    apply->batch->is_last = false;
-    apply_next(apply);
+    if (apply_open(apply))
+        apply_next(apply);
 }
 
 void keep_apply_init(struct keep_apply *apply, struct keep *keep, const char *owner,
@@ -272,6 +315,7 @@ bool keep_apply_begin(struct keep_apply *apply, struct queue *queue, bool is_rec
     apply->queue = queue;
     apply->resolved = 0;
     apply->told = 0;
+    apply->lost = 0;
     apply->is_open = false;
     apply->is_under_way = true;
     apply->is_asking = keep_calls_kept(queue, apply->owner, on_kept, apply);

@@ -13,6 +13,9 @@
 
 enum { KEEP_SLUG_BYTES = 64 };
 
+/* While the gate is closed a file that cannot be told is looked at again after so long. */
+enum { KEEP_APPLY_PROBLEM_MS = 30000 };
+
 struct keep_batch;
 struct keep_slug {
     char slug[KEEP_SLUG_BYTES];
@@ -28,16 +31,21 @@ struct keep_apply {
     size_t slug_count;
     size_t resolved;
     uint64_t told; /* lines */
+    uint64_t lost; /* damages and refusals that somebody has accepted */
     uint64_t after;
     bool is_under_way;
     bool is_asking;
     bool is_open; /* the gate, when this began */
     bool is_reconciling;
     struct log_pause trouble;
+    /* What will not get better by itself is not told anew at each try; exit_status 0: nothing. */
+    struct error problem;
+    uint64_t problem_at_ms;
     /* Fires in a later turn of the loop, once for each keep_apply_begin that was not cancelled.
-     * `error` is NULL, also where an operator has accepted that something is lost; or it says what
-     * stands in the way: EX_TEMPFAIL, or what will not get better by itself: EX_DATAERR (the file
-     * cannot be read whole, or the database does not take it), EX_CONFIG, EX_OSERR. */
+     * `error` is NULL, also where an operator has accepted that something is lost (then all that
+     * can be read and taken was told); or it says what stands in the way: EX_TEMPFAIL, or what will
+     * not get better by itself: EX_DATAERR (the file cannot be read whole, or the database does not
+     * take it), EX_CONFIG, EX_OSERR. */
     void (*on_done)(void *context, const struct error *error);
     void *context;
 };

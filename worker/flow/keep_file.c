@@ -144,15 +144,14 @@ size_t keep_file_read_entry(const uint8_t *bytes, size_t size, struct keep_line 
     return KEEP_ENTRY_BYTES + line_size;
 }
 
-bool keep_file_has_entry(const uint8_t *bytes, size_t size)
+size_t keep_file_find_entry(const uint8_t *bytes, size_t size, struct keep_line *line)
 {
     static const uint8_t magic[4] = {'K', 'E', 'P', 'T'};
-    struct keep_line line;
     const uint8_t *at = bytes, *end = bytes + size;
     while (at < end && (at = memmem(at, (size_t)(end - at), magic, sizeof magic)) != NULL) {
-        if (keep_file_read_entry(at, (size_t)(end - at), &line) > 0)
-            return true;
+        if (keep_file_read_entry(at, (size_t)(end - at), line) > 0)
+            return (size_t)(at - bytes);
         at++;
     }
-    return false;
+    return size;
 }

@@ -67,7 +67,8 @@ size_t keep_file_write_entry(uint8_t bytes[KEEP_ENTRY_BYTES + KEEP_LINE_BYTES], 
                              const char *line, size_t size);
 /* The size of the entry at `bytes`, whose line points into it; 0: there is no whole one. */
 size_t keep_file_read_entry(const uint8_t *bytes, size_t size, struct keep_line *line);
-/* Whether a whole entry begins anywhere in `bytes`: then what stands before it is no torn end. */
-bool keep_file_has_entry(const uint8_t *bytes, size_t size);
+/* Where in `bytes` the next whole entry begins, and its line; `size`: nowhere, and what stands
+ * there may be a torn end. */
+size_t keep_file_find_entry(const uint8_t *bytes, size_t size, struct keep_line *line);
 
 #endif

@@ -31,22 +31,26 @@ static void reader_unmap(struct keep_reader *reader)
     reader->size = 0;
 }
 
+static bool reader_rewind(struct keep_reader *reader)
+{
+    if (reader->file_count > 0)
+        reader->next = reader->files[reader->file_at].first;
+    return true;
+}
+
 /* The last file that begins at `after` + 1 or before. */
 static bool reader_find_start(struct keep_reader *reader, struct error *error)
 {
     while (reader->file_at + 1 < reader->file_count &&
            reader->files[reader->file_at + 1].first <= reader->after + 1)
         reader->file_at++;
-    if (reader->after > 0 && reader->file_count > 0 &&
-        reader->files[reader->file_at].first > reader->after + 1)
+    if (reader->file_count > 0 && reader->files[reader->file_at].first > reader->after + 1)
         return error_set(error, EX_DATAERR,
                          "kept: what was written behind entry %llu is deleted already (the oldest "
                          "is %llu)",
                          (unsigned long long)reader->after,
                          (unsigned long long)reader->files[reader->file_at].first);
-    if (reader->file_count > 0)
-        reader->next = reader->files[reader->file_at].first;
-    return true;
+    return reader_rewind(reader);
 }
 
 struct keep_reader *keep_reader_open(int folder, const char *owner, uint64_t after,
@@ -58,12 +62,13 @@ struct keep_reader *keep_reader_open(int folder, const char *owner, uint64_t aft
         return NULL;
     }
     reader->folder = folder;
-    reader->after = after;
+    reader->after = after != KEEP_READER_ALL ? after : 0;
     if (owner != NULL)
         memcpy(reader->owner, owner, KEEP_OWNER_BYTES - 1);
-    if (keep_file_list(folder, &reader->files, &reader->file_count, error) &&
-        reader_find_start(reader, error))
-        return reader;
+    if (keep_file_list(folder, &reader->files, &reader->file_count, error)) {
+        if (after != KEEP_READER_ALL ? reader_find_start(reader, error) : reader_rewind(reader))
+            return reader;
+    }
     keep_reader_close(reader);
     return NULL;
 }
@@ -152,7 +157,7 @@ static enum keep_reading reader_take(struct keep_reader *reader, struct keep_lin
     bool is_last = reader->file_at + 1 == reader->file_count;
     size_t size = keep_file_read_entry(bytes, left, line);
 
-    if (size == 0 && is_last && !keep_file_has_entry(bytes, left))
+    if (size == 0 && is_last && keep_file_find_entry(bytes, left, line) == left)
         return KEEP_READING_TORN;
     if (size == 0)
         return reader_fail(reader, error, EX_DATAERR, "an entry is damaged");
@@ -185,4 +190,22 @@ enum keep_reading keep_reader_next(struct keep_reader *reader, struct keep_line 
             return KEEP_READING_LINE;
     }
     return KEEP_READING_END;
+}
+
+bool keep_reader_skip(struct keep_reader *reader)
+{
+    struct keep_line line;
+    size_t left = reader->size - reader->at;
+    size_t skipped = reader->bytes != NULL
+                         ? keep_file_find_entry(reader->bytes + reader->at, left, &line)
+                         : left;
+
+    if (skipped < left) {
+        reader->at += skipped;
+        reader->next = line.number;
+        return true;
+    }
+    reader_unmap(reader);
+    reader->at = 0;
+    return ++reader->file_at < reader->file_count && reader_rewind(reader);
 }

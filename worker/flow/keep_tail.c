@@ -42,22 +42,79 @@ static void tail_tell(struct keep_tail *tail)
     }
 }
 
+/* Where the tenant is, or is to be, in what is not acknowledged. `from`: where the one before was.
+ */
+static size_t tail_find(const struct keep_tail *tail, int64_t tenant_id, size_t from)
+{
+    for (size_t i = from; i < tail->count; i++)
+        if (tail->tenant_ids[i] == tenant_id)
+            return i;
+    for (size_t i = 0; i < from && i < tail->count; i++)
+        if (tail->tenant_ids[i] == tenant_id)
+            return i;
+    return tail->count;
+}
+
+/* False: there is no room. At a later look. */
+static bool tail_take(struct keep_tail *tail, const struct keep_change *change, size_t *at)
+{
+    *at = tail_find(tail, change->tenant_id, *at);
+    if (*at < tail->count && change->number <= tail->numbers[*at])
+        return true; /* not acknowledged yet */
+    if (*at == KEEP_CALLS_LINES_MOST)
+        return false;
+    uint64_t number = keep_add(tail->keep, change->line, strlen(change->line));
+    if (number == 0)
+        return false;
+    keep_settle(tail->keep, number);
+    tail->count += *at == tail->count;
+    tail->tenant_ids[*at] = change->tenant_id;
+    tail->numbers[*at] = change->number;
+    return true;
+}
+
+static void tail_hear_soon(struct keep_tail *tail);
+
 static void on_changes(void *context, const struct pg_result *result,
                        const struct keep_change *changes, size_t count)
 {
     struct keep_tail *tail = context;
+    size_t at = 0;
     tail->is_asking = false;
     tail_log(result, "keep_changes");
-    for (size_t i = 0; i < count && tail->is_open; i++) {
-        uint64_t number = keep_add(tail->keep, changes[i].line, strlen(changes[i].line));
-        if (number == 0)
-            break; /* no room: at a later look */
-        keep_settle(tail->keep, number);
-        bool is_same = tail->count > 0 && tail->tenant_ids[tail->count - 1] == changes[i].tenant_id;
-        tail->count += !is_same;
-        tail->tenant_ids[tail->count - 1] = changes[i].tenant_id;
-        tail->numbers[tail->count - 1] = changes[i].number;
-    }
+    for (size_t i = 0; i < count && tail->is_open; i++)
+        if (!tail_take(tail, &changes[i], &at))
+            break;
+    if (tail->is_to_hear)
+        tail_hear_soon(tail);
+}
+
+static void tail_ask(struct keep_tail *tail)
+{
+    tail->is_asking = keep_calls_changes(tail->queue, tail->owner, on_changes, tail);
+}
+
+static void on_hear_time(void *context)
+{
+    struct keep_tail *tail = context;
+    if (!tail->is_open || tail->is_asking)
+        return; /* on_changes comes back to it */
+    tail->is_to_hear = false;
+    tail_ask(tail);
+}
+
+static void tail_hear_soon(struct keep_tail *tail)
+{
+    if (tail->is_open)
+        loop_timer_start(tail->hear_timer, KEEP_TAIL_HEAR_MS);
+}
+
+void keep_tail_hear(struct keep_tail *tail)
+{
+    if (!tail->is_open || tail->is_to_hear)
+        return;
+    tail->is_to_hear = true;
+    tail_hear_soon(tail);
 }
 
 static void on_time(void *context)
@@ -67,7 +124,7 @@ static void on_time(void *context)
         return;
     if (!tail->is_asking) {
         tail_tell(tail);
-        tail->is_asking = keep_calls_changes(tail->queue, tail->owner, on_changes, tail);
+        tail_ask(tail);
     }
     loop_timer_start(tail->timer, KEEP_TAIL_MS);
 }
@@ -76,19 +133,23 @@ bool keep_tail_init(struct keep_tail *tail, struct loop *loop, struct keep *keep
 {
     *tail = (struct keep_tail){.keep = keep, .owner = owner};
     tail->timer = loop_timer_new(loop, on_time, tail);
-    return tail->timer != NULL;
+    tail->hear_timer = loop_timer_new(loop, on_hear_time, tail);
+    return tail->timer != NULL && tail->hear_timer != NULL;
 }
 
 void keep_tail_free(struct keep_tail *tail)
 {
     loop_timer_free(tail->timer);
+    loop_timer_free(tail->hear_timer);
     tail->timer = NULL;
+    tail->hear_timer = NULL;
 }
 
 void keep_tail_open(struct keep_tail *tail, struct queue *queue)
 {
     tail->queue = queue;
     tail->is_open = true;
+    tail->is_to_hear = false;
     tail->count = 0;
     tail->told_at_ms = 0;
     loop_timer_start(tail->timer, 0);
@@ -98,4 +159,5 @@ void keep_tail_close(struct keep_tail *tail)
 {
     tail->is_open = false;
     loop_timer_stop(tail->timer);
+    loop_timer_stop(tail->hear_timer);
 }

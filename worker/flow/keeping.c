@@ -78,6 +78,11 @@ void keeping_serve(struct keeping *keeping)
     keep_tail_open(&keeping->tail, keeping->queue);
 }
 
+void keeping_hear(struct keeping *keeping)
+{
+    keep_tail_hear(&keeping->tail);
+}
+
 void keeping_pause(struct keeping *keeping)
 {
     if (keeping->keep == NULL || keeping->registration == NULL)

@@ -32,6 +32,8 @@ void keeping_free(struct keeping *keeping);
 void keeping_join(struct keeping *keeping, struct registration *registration);
 /* The worker is registered: the file follows the database. */
 void keeping_serve(struct keeping *keeping);
+/* Somebody has said something. */
+void keeping_hear(struct keeping *keeping);
 /* The database is away. */
 void keeping_pause(struct keeping *keeping);
 

@@ -201,6 +201,12 @@ static void on_work_due(void *context)
     intake_wake(&link->worker->intake);
 }
 
+static void on_word(void *context)
+{
+    struct worker_link *link = context;
+    keeping_hear(&link->worker->keeping);
+}
+
 static void on_due(void *context)
 {
     struct worker *worker = context;
@@ -368,6 +374,7 @@ static bool worker_connect(struct worker *worker, struct error *error)
             .is_listening = kind == WORKER_LINK_BELL,
             .on_state = on_link_state,
             .on_due = on_work_due,
+            .on_word = on_word,
             .context = link,
         };
         *link = (struct worker_link){.worker = worker, .kind = (enum worker_link_kind)kind};

@@ -127,5 +127,6 @@ begin
         values (p_tenant, v_number, p_what,
                 (select ref from person where tenant_id = p_tenant and person_id = p_person),
                 p_topic, p_how);
+    perform pg_notify('handbell_word', ''); -- into the workers' files at once
     return v_number;
 end $$;

@@ -290,7 +290,7 @@ comment on table change_counter is
 create table change (
     tenant_id bigint not null,
     number bigint not null,
-    at timestamptz not null default now(),
+    at timestamptz not null default clock_timestamp(), -- in the order of numbers, however long transactions take
     what text not null,       -- opt_out, opt_in, restrict, unrestrict, lift_suppression, ...
     person_ref text,
     topic text,

@@ -316,7 +316,46 @@ static void a_day_has_its_file_and_old_ones_go(void **state)
     struct error error = {0};
     assert_null(keep_read(place->keep, 1, &error)); /* what followed 1 is gone */
     assert_int_equal(error.exit_status, EX_DATAERR);
-    expect(place, 0, "x;x;today;"); /* a backup that knows nothing of this worker */
+    assert_null(keep_read(place->keep, 0, &error)); /* a backup older than all that is here */
+    expect(place, KEEP_READER_ALL, "x;x;today;");
+}
+
+/* Of three files, with damage in two and the header of the third gone. */
+static void what_is_whole_behind_damage_can_be_read(void **state)
+{
+    struct place *place = *state;
+    struct keep_file_name *files = NULL;
+    struct error error = {0};
+    struct keep_line line;
+    char path[PATH_BYTES], seen[64] = "";
+    enum keep_reading reading;
+    size_t damages = 0;
+    for (uint32_t i = 0; i < 4; i++)
+        write_file(place, i + 1, days_ago(4 - i));
+    open_keep(place);
+    add(place, "a");
+    add(place, "b");
+    close_keep(place);
+    open_keep(place);
+    assert_int_equal(files_of(place, &files), 5);
+    path_of(place, &files[1], path);
+    flip(path, KEEP_HEADER_BYTES + 5); /* its only entry */
+    path_of(place, &files[2], path);
+    flip(path, 20);
+    path_of(place, &files[4], path);
+    flip(path, KEEP_HEADER_BYTES + 5);
+    struct keep_reader *reader = keep_read(place->keep, 0, &error);
+    do {
+        reading = keep_reader_next(reader, &line, &error);
+        if (reading == KEEP_READING_DAMAGED && damages++ < 9 && !keep_reader_skip(reader))
+            reading = KEEP_READING_END;
+        else if (reading == KEEP_READING_LINE)
+            snprintf(seen + strlen(seen), 8, "%d;", (int)line.number);
+    } while (reading != KEEP_READING_END);
+    keep_reader_close(reader);
+    free(files);
+    assert_string_equal(seen, "1;3;4;6;");
+    assert_int_equal(damages, 3);
 }
 
 static void a_missing_file_is_damage(void **state)
@@ -459,6 +498,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(another_workers_file_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_day_has_its_file_and_old_ones_go, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_whole_behind_damage_can_be_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_file_is_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_a_full_disk_refuses_waits_in_its_order, set_up,
                                         tear_down),
