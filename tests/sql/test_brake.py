@@ -8,7 +8,7 @@ import pytest
 from tests.support.people import make_person
 from tests.support.portal import Portal
 from tests.support.queue_calls import Queue, tenant_id_of
-from tests.support.schema import PORTAL, WORKER
+from tests.support.schema import OWNER, PORTAL, WORKER
 
 
 @pytest.fixture
@@ -119,3 +119,90 @@ def test_a_wrong_column_that_cancels_three_hundred_courses_mails_nobody(demo, ow
     # One of them was meant.
     demo.call("release", held[0][0])
     assert len(worker.claim(tenant_id_of(owner), 1)) == 8
+
+
+@pytest.fixture
+def places(demo):
+    """Twelve courses with three delegates each; the brake is at ten."""
+    demo.put_tenant(rules={"brake": 10})
+    demo.put_many("person", [{"ref": f"d{number}", **make_person()} for number in range(3)])
+    for number in range(12):
+        demo.put_course(f"c{number}")
+    demo.put_many("booking", [
+        {"ref": f"b{number}", "course": f"c{number // 3}", "person": f"d{number % 3}",
+         "status": "confirmed", "quiet": True}
+        for number in range(36)
+    ])  # fmt: skip
+    return demo
+
+
+def cancel_one_by_one(portal, numbers):
+    """Each in a transaction of its own, as a nightly comparison may do it."""
+    for number in numbers:
+        portal.change_course(f"c{number}", status="cancelled")
+
+
+def job_states(owner, kind="course_cancelled"):
+    return [state for _, state in jobs(owner, kind)]
+
+
+def test_courses_cancelled_call_by_call_are_held_once_they_pass_the_brake(places, owner, worker):
+    cancel_one_by_one(places, range(3))
+    assert job_states(owner) == ["queued"] * 3
+    claimed = worker.claim(tenant_id_of(owner), 1, limit=4)
+    cancel_one_by_one(places, range(3, 7))
+    # What a worker has taken goes; the others that had not left are held with the rest.
+    assert job_states(owner)[2:] == ["held"] * 5
+    states = owner.execute("select state::text, count(*) from message group by 1 order by 1")
+    assert states.fetchall() == [("claimed", 4), ("held", 17)]
+    worker.mark(tenant_id_of(owner), claimed)
+    assert set(worker.record(tenant_id_of(owner), claimed).values()) == {"sent"}
+    assert worker.claim(tenant_id_of(owner), 1) == {}
+    for job, state in jobs(owner, "course_cancelled"):
+        assert places.call("release", job) == (state == "held")
+    assert len(worker.claim(tenant_id_of(owner), 1)) == 17
+
+
+def test_what_was_released_or_is_older_than_ten_minutes_adds_up_with_nothing(places, owner):
+    cancel_one_by_one(places, range(4))
+    assert job_states(owner) == ["held"] * 4
+    for job, _ in jobs(owner, "course_cancelled"):
+        places.call("release", job)
+    cancel_one_by_one(places, [4, 5, 6])
+    assert job_states(owner) == ["queued"] * 7
+    owner.execute("update job set created_at = created_at - interval '11 minutes'")
+    cancel_one_by_one(places, [7, 8, 9])
+    assert job_states(owner) == ["queued"] * 10
+    cancel_one_by_one(places, [10])
+    assert job_states(owner) == ["queued"] * 7 + ["held"] * 4
+
+
+def test_places_cancelled_call_by_call_add_up_and_places_given_do_not(places, owner):
+    for number in range(36):
+        places.change_booking(f"b{number}", status="requested")
+        places.change_booking(f"b{number}", status="confirmed")
+    assert set(job_states(owner, "booking_confirmed")) == {"queued"}
+    for number in range(12):
+        places.change_booking(f"b{number}", status="cancelled")
+    assert job_states(owner, "booking_cancelled") == ["held"] * 12
+
+
+def test_a_place_booked_late_is_told_of_its_cancellation_beside_a_held_mass(places, owner):
+    cancel_one_by_one(places, [0])
+    owner.execute("update job set created_at = created_at - interval '1 hour'")
+    cancel_one_by_one(places, range(1, 5))
+    places.put_booking("late", "c0", "d0", status="confirmed")
+    places.put_person("other")
+    places.put_booking("later", "c0", "other", status="confirmed")
+    assert job_states(owner) == ["queued"] + ["held"] * 4
+
+
+def test_holding_what_was_queued_before_waits_for_nobody(places, owner, connect):
+    """Another session has one of those jobs: it is left as it is."""
+    cancel_one_by_one(places, range(3))
+    session = connect(OWNER, autocommit=False)
+    session.execute("select from job where job_id = %s for update", [jobs(owner, "course_cancelled")[0][0]])
+    places.connection.execute("set lock_timeout = '2s'")
+    cancel_one_by_one(places, [3])
+    session.rollback()
+    assert job_states(owner) == ["queued"] + ["held"] * 3

@@ -19,46 +19,102 @@ $$;
 
 -- The brake counts a transaction's mails per tenant, urgent ones apart. The counts live in settings
 -- local to the transaction, which roll back with a savepoint, as the mails themselves do.
-create or replace function brake_count(p_tenant bigint, p_is_urgent boolean, p_more integer)
-returns integer
+create or replace function brake_count(p_tenant bigint, p_of text, p_more integer) returns integer
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
-    v_key text := 'handbell.mails_' || p_tenant || case when p_is_urgent then '_urgent' else '' end;
+    v_key text := 'handbell.mails_' || p_tenant || '_' || p_of;
     v_count integer := coalesce(nullif(current_setting(v_key, true), ''), '0')::integer + p_more;
 begin
     perform set_config(v_key, v_count::text, true);
     return v_count;
 end $$;
 
--- Holds this job, and all others of this transaction and class, once they pass the brake together.
+-- Mails of this kind that other transactions of the last ten minutes made, and nobody released. Counted
+-- once a transaction: one that changes thousands of courses would else count thousands of times.
+create or replace function recent_mails(p_tenant bigint, p_kind text) returns integer
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_key text := 'handbell.recent_' || p_tenant || '_' || p_kind;
+    v_count integer := nullif(current_setting(v_key, true), '')::integer;
+begin
+    if v_count is null then
+        select coalesce(sum(j.recipients), 0) into v_count from job j
+            where j.tenant_id = p_tenant and j.created_at > now() - interval '10 minutes'
+              and j.kind = p_kind and j.state <> 'revoked' and not j.is_released
+              and j.transaction <> pg_current_xact_id();
+        perform set_config(v_key, v_count::text, true);
+    end if;
+    return v_count;
+end $$;
+
+-- Holds this job, and all others of its change, once they pass the brake together.
 create or replace function apply_brake(p_tenant bigint, p_job bigint, p_more integer) returns void
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
     v_brake integer;
+    v_kind text;
     v_is_urgent boolean;
+    v_adds_up boolean;
     v_count integer;
-    v_jobs bigint[] := array[p_job];
+    v_recent integer;
 begin
     select tenant_rule(rules, 'brake', 2000) into v_brake from tenant where tenant_id = p_tenant;
-    select k.lane = 1 or j.is_urgent into v_is_urgent from job j join kind k using (kind)
+    select k.lane = 1 or j.is_urgent, k.adds_up and j.transaction = pg_current_xact_id(), k.kind
+        into v_is_urgent, v_adds_up, v_kind from job j join kind k using (kind)
         where j.tenant_id = p_tenant and j.job_id = p_job and not j.is_released;
     if not found then
         return;
     end if;
-    v_count := brake_count(p_tenant, v_is_urgent, p_more);
-    if v_count <= v_brake then
+    v_count := brake_count(p_tenant, case when v_is_urgent then 'urgent' else 'all' end, p_more);
+    if v_count > v_brake then
+        perform hold_jobs(p_tenant, array[p_job]);
+        if v_count - p_more <= v_brake then -- it is passed just now: those before are held too
+            perform hold_jobs(p_tenant, array(select j.job_id from job j join kind k using (kind)
+                where j.tenant_id = p_tenant and j.created_at = now()
+                  and j.transaction = pg_current_xact_id() and not j.is_released
+                  and (k.lane = 1 or j.is_urgent) = v_is_urgent));
+        end if;
+    end if;
+    if not v_adds_up then
         return;
     end if;
-    if v_count - p_more <= v_brake then -- it is passed just now: those before are held too
-        v_jobs := array(select j.job_id from job j join kind k using (kind)
-            where j.tenant_id = p_tenant and j.created_at = now()
-              and j.transaction = pg_current_xact_id() and not j.is_released
-              and (k.lane = 1 or j.is_urgent) = v_is_urgent);
+    v_count := brake_count(p_tenant, v_kind, p_more);
+    v_recent := recent_mails(p_tenant, v_kind);
+    if v_recent > 0 and v_recent + v_count > v_brake then
+        perform hold_jobs(p_tenant, array[p_job]);
+        if v_count = p_more or v_recent + v_count - p_more <= v_brake then
+            perform hold_recent(p_tenant, v_kind);
+        end if;
     end if;
+end $$;
+
+create or replace function hold_jobs(p_tenant bigint, p_jobs bigint[]) returns void
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+begin
     update job set state = 'held'
-        where tenant_id = p_tenant and job_id = any (v_jobs) and state = 'queued';
+        where tenant_id = p_tenant and job_id = any (p_jobs) and state = 'queued';
     update message set state = 'held'
-        where tenant_id = p_tenant and job_id = any (v_jobs) and state = 'ready';
+        where tenant_id = p_tenant and job_id = any (p_jobs) and state = 'ready';
+end $$;
+
+-- What the calls before queued and no worker has taken yet. Nobody is waited for: rows that another
+-- session holds are being sent, released or cancelled.
+create or replace function hold_recent(p_tenant bigint, p_kind text) returns void
+language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_jobs bigint[] := array(select j.job_id from job j
+        where j.tenant_id = p_tenant and j.created_at > now() - interval '10 minutes'
+          and j.kind = p_kind and j.state = 'queued' and not j.is_released
+          and exists (select from message m where m.tenant_id = p_tenant and m.job_id = j.job_id
+                      and m.state = 'ready')
+        order by j.job_id for no key update skip locked);
+begin
+    update job set state = 'held' where tenant_id = p_tenant and job_id = any (v_jobs);
+    update message set state = 'held'
+        where tenant_id = p_tenant and message_id in (
+            select m.message_id from message m
+            where m.tenant_id = p_tenant and m.job_id = any (v_jobs) and m.state = 'ready'
+            order by m.message_id for update skip locked);
 end $$;
 
 create or replace function add_job(

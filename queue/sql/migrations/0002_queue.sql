@@ -10,7 +10,8 @@ create table kind (
     link_topic text,                -- what its own opt-out link stops; null: it carries none
     on_uncertain text not null check (on_uncertain in ('again', 'keep')),
     expires_after interval not null, -- from when it is due
-    is_available boolean not null
+    is_available boolean not null,
+    adds_up boolean not null default false -- the brake counts the last ten minutes' together
 );
 comment on table kind is 'Every kind of mail. Reference data: the migrations alone write it.';
 
@@ -27,6 +28,11 @@ insert into kind (kind, lane, topic, link_topic, on_uncertain, expires_after, is
     ('reminder',             3, null,       'optional', 'again', '2 days',  true),
     ('course_alert',         5, 'alerts',   'alerts',   'keep',  '7 days',  true),
     ('bulletin',             6, 'bulletin', 'bulletin', 'keep',  '7 days',  false);
+
+-- Bad news in masses is a mistake in a portal's data more often than not, also where each call of a nightly
+-- comparison is a transaction of its own.
+update kind set adds_up = true
+    where kind in ('course_cancelled', 'course_changed', 'booking_cancelled', 'booking_declined');
 
 create table rule (
     kind text primary key references kind,
@@ -112,6 +118,10 @@ create type message_state as enum ('held', 'ready', 'claimed', 'transmitting');
 create type looked_at as (message_id bigint, person_id bigint, address text, courses bigint[],
                           untold bigint[], verdict text);
 
+-- What a worker says of an attempt that is its own no longer (record_late); created: made_unix.
+create type late_word as (message_id bigint, epoch integer, outcome text, code integer, enhanced text,
+                          words text, retry_after_s integer, created bigint);
+
 -- Only what is still to be done. The life: docs/architecture.md.
 create table message (
     tenant_id bigint not null,
@@ -163,6 +173,7 @@ create table message_record (
     attempts smallint not null,
     state text not null check (state in ('sent', 'failed', 'skipped', 'uncertain')),
     kind text not null,
+    courses bigint[], -- of an alert that failed or is uncertain: those that it tells of
     reason text,   -- of a skip: opted_out, suppressed, restricted, deactivated, superseded, expired, ...
     code smallint, -- the SMTP reply
     enhanced text, -- RFC 3463
@@ -176,6 +187,9 @@ create index message_record_person on message_record (tenant_id, person_id);
 create index message_record_ended on message_record using brin (ended_at)
     with (pages_per_range = 32, autosummarize = on);
 create index message_record_trouble on message_record (state, ended_at)
+    where state in ('failed', 'uncertain');
+-- For handbell retry, which goes on from a place.
+create index message_record_retry on message_record (tenant_id, state, ended_at, message_id)
     where state in ('failed', 'uncertain');
 create table message_record_other partition of message_record default;
 
