@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.portal import Portal
 from tests.support.queue_calls import Queue, tenant_id_of
-from tests.support.schema import OWNER, PORTAL, WORKER
+from tests.support.schema import OWNER, PORTAL, WEB, WORKER
 
 SERVICE_LANE = 3
 ALERT_LANE = 5
@@ -210,3 +210,108 @@ def test_a_merge_finds_the_place_that_is_being_given(demo, owner, holder, connec
     table = "booking" if what == "a booking" else "course_tutor"
     rows = owner.execute(f"select p.ref from {table} join person p using (tenant_id, person_id)")
     assert rows.fetchall() == [("keep",)]
+
+
+@pytest.fixture
+def click(connect, tenant, owner):
+    """click(ref): a one-click opt-out, as `handbell web` says it."""
+    web = connect(WEB)
+    web.execute("set statement_timeout = '8s'")
+
+    def say(ref):
+        (person,) = owner.execute("select person_id from person where ref = %s", [ref]).fetchone()
+        return lambda: web.execute(
+            "select handbell.page_opt_out(%s, %s, 'alerts', 'one_click', '127.0.0.1:8025')",
+            [tenant, person],
+        )
+
+    return say
+
+
+def opted_out(owner):
+    rows = owner.execute(
+        "select p.ref from opt_out join person p using (tenant_id, person_id) order by 1"
+    )
+    return [ref for (ref,) in rows.fetchall()]
+
+
+def test_a_click_does_not_wait_for_a_portal_that_is_stating_the_same_person(
+    waiting_alert, owner, holder, click, worker, tenant
+):
+    """An import may take longer than a mail program waits, and that clicks once."""
+    holder.change_person("p", title="Dr")
+    gives_way(click("p"))
+    assert opted_out(owner) == ["p"]
+    holder.connection.commit()
+    claimed = worker.claim(tenant, ALERT_LANE)
+    assert [row[0] for row in worker.mark(tenant, claimed).values()] == ["opted_out"]
+
+
+def test_a_click_closes_no_circle_with_a_portal_that_says_several_words(
+    demo, owner, holder, click
+):
+    for ref in ("a", "b", "c"):
+        demo.put_person(ref)
+    say = click("b")
+    holder.call("opt_out", "a", "alerts", "by telephone")
+    errors, clicking = in_background(say)
+    wait_for_blocked(owner)
+    holder.change_person("b", title="Dr")
+    holder.call("opt_out", "b", "alerts", "by telephone")
+    holder.call("opt_out", "c", "alerts", "by telephone")
+    holder.connection.commit()
+    clicking.join()
+    assert errors == []
+    assert opted_out(owner) == ["a", "b", "c"]
+
+
+def test_a_click_after_an_opt_in_that_is_not_committed_is_the_last_word(
+    demo, owner, holder, click
+):
+    demo.put_person("a")
+    click("a")()
+    holder.call("opt_in", "a", "alerts", "form 9")
+    errors, clicking = in_background(click("a"))
+    wait_for_blocked(owner)
+    holder.connection.commit()
+    clicking.join()
+    assert errors == [] and opted_out(owner) == ["a"]
+
+
+@pytest.mark.parametrize("door", ["a click", "opt_out", "restrict_person"])
+def test_a_word_said_while_two_records_become_one_is_the_word_of_the_one_kept(
+    demo, owner, holder, connect, click, door
+):
+    demo.put_person("keep")
+    demo.put_person("gone")
+    other = Portal(connect(PORTAL))
+    say = {"a click": click("gone"), "opt_out": lambda: other.call("opt_out", "gone", "alerts"),
+           "restrict_person": lambda: other.call("restrict_person", "gone")}[door]  # fmt: skip
+    holder.call("merge_people", "keep", "gone")
+    errors, saying = in_background(say)
+    assert wait_for_blocked(owner)
+    holder.connection.commit()
+    saying.join()
+    assert errors == []
+    restricted = owner.execute("select ref from person where is_restricted").fetchall()
+    assert opted_out(owner) + [ref for (ref,) in restricted] == ["keep"]
+
+
+@pytest.mark.parametrize("ending", ["a merge", "a removal"])
+def test_nobody_is_merged_into_a_record_that_ends(demo, owner, holder, connect, ending):
+    for ref in ("a", "b", "c"):
+        demo.put_person(ref)
+    demo.put_course("x")
+    demo.put_booking("b1", "x", "c", status="confirmed")
+    if ending == "a merge":
+        holder.call("merge_people", "a", "b")
+    else:
+        holder.call("remove", "person", "b")
+    other = Portal(connect(PORTAL))
+    errors, merging = in_background(lambda: other.call("merge_people", "b", "c"))
+    assert wait_for_blocked(owner)
+    holder.connection.commit()
+    merging.join()
+    assert [error.sqlstate for error in errors] == ["HB002"]
+    rows = owner.execute("select p.ref from booking join person p using (tenant_id, person_id)")
+    assert rows.fetchall() == [("c",)]

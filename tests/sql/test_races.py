@@ -4,10 +4,12 @@ import random
 import threading
 import time
 
+import psycopg
 import pytest
 
 from tests.support.portal import Portal
 from tests.support.queue_calls import Queue, tenant_id_of
+from tests.support.refusals import refusal
 from tests.support.schema import PORTAL, WORKER
 
 TRIES = 200
@@ -249,3 +251,29 @@ def test_one_message_is_never_claimed_by_two_workers(demo, owner, connect):
 
     at_once(*[lambda its=worker: claim_all(its) for worker in workers])
     assert len(claims) == len(set(claims)) == 600
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE_READ", "SERIALIZABLE"])
+def test_facts_are_changed_at_read_committed_alone(demo, connect, owner, level):
+    """A cancellation with an older snapshot would not see a place that was booked meanwhile."""
+    demo.put_person("p")
+    demo.put_course("c")
+    connection = connect(PORTAL, autocommit=False)
+    connection.isolation_level = psycopg.IsolationLevel[level]
+    isolated = Portal(connection)
+    assert isolated.why("c", "p")
+    connection.execute("select count(*) from handbell.job_report").fetchone()
+    demo.put_booking("b", "c", "p", status="confirmed")
+    calls = [
+        ("put_course", "c", {"status": "cancelled"}), ("put_booking", "b", {}),
+        ("remove", "course", "c"), ("opt_out", "p", "alerts"), ("put_tenant", {}), ("go_live",),
+    ]  # fmt: skip
+    for function, *arguments in calls:
+        code, message = refusal(isolated, function, *arguments)
+        assert code == "HB005" and "READ COMMITTED" in message, function
+        connection.rollback()
+    rows = isolated.connection.execute("select count(*) from handbell.changes('demo', 0)")
+    assert rows.fetchone() == (0,)
+    demo.change_course("c", status="cancelled")
+    told = owner.execute("select count(*) from message where kind = 'course_cancelled'")
+    assert told.fetchone() == (1,)

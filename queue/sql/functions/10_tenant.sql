@@ -3,7 +3,7 @@
 
 -- The one way in which a fact is refused. The message names function, ref and key, never the value: it
 -- may end in a log. HB001 bad fact, HB002 unknown ref, HB003 not this login's tenant, HB004 not
--- available yet.
+-- available yet, HB005 a transaction that is isolated too far.
 create or replace function refuse(
     p_code text, p_function text, p_ref text, p_key text, p_problem text)
 returns void
@@ -65,6 +65,17 @@ begin
     return v_tenant;
 end $$;
 
+-- Facts are changed at READ COMMITTED alone. A transaction with a snapshot of its own would cancel a course
+-- without seeing a place that was booked meanwhile, though it waited for that: nobody would be told.
+create or replace function check_isolation() returns void
+language plpgsql stable as $$
+begin
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        perform refuse('HB005', 'transaction', null, null,
+            'facts are changed in a READ COMMITTED transaction, so that none is overlooked');
+    end if;
+end $$;
+
 -- The same for a call that changes facts: go_live and put_tenant lock the row against these, so that
 -- no fact slips between "is the tenant live?" and the answer's being used.
 create or replace function tenant_to_change(p_tenant text) returns bigint
@@ -72,6 +83,7 @@ language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
     v_tenant bigint := tenant_id_for(p_tenant);
 begin
+    perform check_isolation();
     perform from tenant where tenant_id = v_tenant for key share;
     return v_tenant;
 end $$;

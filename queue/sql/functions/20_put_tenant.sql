@@ -16,6 +16,7 @@ declare
 begin
     perform check_slug(p_tenant);
     perform check_login(p_tenant);
+    perform check_isolation();
     v_facts := check_facts('put_tenant', 'tenant', p_tenant, p_facts,
                                 contract_of('tenant'));
     v_is_new := make_tenant(p_tenant);
@@ -108,6 +109,7 @@ declare
     v_tenant bigint := tenant_id_for(p_tenant);
     t tenant;
 begin
+    perform check_isolation();
     -- FOR UPDATE waits for every put_* that has seen the tenant as not live.
     select * into strict t from tenant where tenant_id = v_tenant for update;
     if t.is_live then

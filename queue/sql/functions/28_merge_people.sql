@@ -17,6 +17,8 @@ begin
     -- FOR UPDATE waits for whoever gives one of them a place now; and that may be on another course.
     perform from person where tenant_id = v_tenant and person_id in (v_keep, v_gone)
         order by person_id for update;
+    perform check_still_kept(v_tenant, v_keep, p_keep);
+    perform check_still_kept(v_tenant, v_gone, p_gone);
     perform lock_courses_of_person(v_tenant, v_gone);
     perform merge_word(v_tenant, v_keep, v_gone);
     perform merge_places(v_tenant, v_keep, v_gone);
@@ -28,6 +30,16 @@ begin
     perform add_audit(v_tenant, 'merge_people', p_keep, '{}');
     perform add_audit(v_tenant, 'merged_away', p_gone, '{}');
     return 'changed';
+end $$;
+
+-- Somebody may have been removed, renamed or merged away since their ref was looked up.
+create or replace function check_still_kept(p_tenant bigint, p_person bigint, p_ref text) returns void
+language plpgsql as $$
+begin
+    if not exists (select from person where tenant_id = p_tenant and person_id = p_person
+                   and ref = p_ref and status <> 'removed') then
+        perform refuse('HB002', 'merge_people', p_ref, null, 'no person has this ref');
+    end if;
 end $$;
 
 -- A cancellation either finds the place under the old name or under the new one, never neither.

@@ -1,37 +1,87 @@
 -- What people say for themselves, by a link, a page, a mail or the telephone. No put_* touches it.
 
--- Every door ends here. False: it was said already. The person's row is locked first, as put_person
--- locks it, so that the copies in tick follow the last word of both.
+-- The words of a tenant take turns by its counter of changes (add_change), which is locked before their
+-- people: a click then waits for a portal's transaction with nothing in its hands that this may want, and
+-- closes no circle with it.
+create or replace function take_turn(p_tenant bigint) returns void
+language plpgsql as $$
+begin
+    perform from change_counter where tenant_id = p_tenant for no key update;
+    if not found then
+        insert into change_counter (tenant_id) values (p_tenant) on conflict do nothing;
+        perform from change_counter where tenant_id = p_tenant for no key update;
+    end if;
+end $$;
+
+-- As whom a person is known now. Waits for whoever merges or removes them, and keeps that off; not for a
+-- portal that is stating them.
+create or replace function person_kept(p_tenant bigint, p_person bigint) returns bigint
+language plpgsql as $$
+declare
+    v_person bigint := p_person;
+    v_into bigint;
+begin
+    loop
+        select merged_into into v_into from person
+            where tenant_id = p_tenant and person_id = v_person for key share;
+        if v_into is null then
+            return v_person;
+        end if;
+        v_person := v_into;
+    end loop;
+end $$;
+
+-- Every door ends here. False: it was said already. The person's row is locked as put_person locks it, so
+-- that the copies in tick follow the last word of both. But a portal may hold the row for as long as its
+-- import takes, and most mail programs click once: a click does not wait for it. The copies then stay as
+-- they are, and mark() reads the word itself.
 create or replace function set_opt_out(
     p_tenant bigint, p_person bigint, p_topic text, p_how text, p_evidence text)
 returns boolean
 language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_person bigint;
 begin
-    perform from person where tenant_id = p_tenant and person_id = p_person for no key update;
+    perform take_turn(p_tenant);
+    v_person := person_kept(p_tenant, p_person);
     insert into opt_out (tenant_id, person_id, topic, how, evidence)
-        values (p_tenant, p_person, p_topic, p_how, p_evidence)
+        values (p_tenant, v_person, p_topic, p_how, p_evidence)
         on conflict (tenant_id, person_id, topic) do nothing;
     if not found then
         return false;
     end if;
-    perform refresh_ticks(p_tenant, p_person);
-    perform note_word(p_tenant, p_person, 'opt_out', p_topic, p_how, p_evidence);
+    if p_how in ('one_click', 'page') then
+        perform from person
+            where tenant_id = p_tenant and person_id = v_person for no key update skip locked;
+    else
+        perform from person where tenant_id = p_tenant and person_id = v_person for no key update;
+    end if;
+    if found then
+        perform refresh_ticks(p_tenant, v_person);
+    end if;
+    perform note_word(p_tenant, v_person, 'opt_out', p_topic, p_how, p_evidence);
     return true;
 end $$;
 
+-- The person's row is locked as put_person locks it, so that the copies in tick follow the last word of
+-- both: nothing else would make them right.
 create or replace function clear_opt_out(
     p_tenant bigint, p_person bigint, p_topic text, p_how text, p_evidence text)
 returns boolean
 language plpgsql security definer set search_path = handbell, pg_temp as $$
+declare
+    v_person bigint;
 begin
-    perform from person where tenant_id = p_tenant and person_id = p_person for no key update;
+    perform take_turn(p_tenant);
+    v_person := person_kept(p_tenant, p_person);
+    perform from person where tenant_id = p_tenant and person_id = v_person for no key update;
     delete from opt_out
-        where tenant_id = p_tenant and person_id = p_person and topic = p_topic;
+        where tenant_id = p_tenant and person_id = v_person and topic = p_topic;
     if not found then
         return false;
     end if;
-    perform refresh_ticks(p_tenant, p_person);
-    perform note_word(p_tenant, p_person, 'opt_in', p_topic, p_how, p_evidence);
+    perform refresh_ticks(p_tenant, v_person);
+    perform note_word(p_tenant, v_person, 'opt_in', p_topic, p_how, p_evidence);
     return true;
 end $$;
 
@@ -117,6 +167,8 @@ declare
     v_person bigint := person_id_for(p_tenant, p_function, p_person);
 begin
     perform check_evidence(p_function, p_person, p_evidence);
+    perform take_turn(p_tenant);
+    v_person := person_kept(p_tenant, v_person);
     update person set is_restricted = p_is_restricted
         where tenant_id = p_tenant and person_id = v_person and is_restricted <> p_is_restricted;
     if not found then
