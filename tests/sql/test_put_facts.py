@@ -285,3 +285,22 @@ def test_a_quiet_change_sends_no_mail(demo, owner):
     assert count(owner, "message") == 0
     assert demo.put_booking("b2", "c", "jo", status="confirmed") == "created"
     assert count(owner, "message") == 1
+
+
+@pytest.mark.parametrize("number", ["7.0", "7e0", "70e-1", "7.000"])
+def test_a_whole_number_is_one_however_it_is_written(demo, owner, number):
+    """Some languages write 7 as 7.0; kept so, it stopped all of the tenant's alerts."""
+    rules = f'{{"rules": {{"digest_hour": {number}, "digest_weekday": {number}, "brake": {number},' \
+            f'"joining_instructions_days": {number}, "reminder_days": {number}}}}}'
+    statement = "select handbell.put_tenant('demo', %s::text::jsonb)"
+    assert demo.connection.execute(statement, [rules]).fetchone() == ("changed",)
+    (stored,) = owner.execute("select rules::text from tenant").fetchone()
+    assert "." not in stored and stored.count("7") == 5
+    assert demo.connection.execute(statement, [rules]).fetchone() == ("unchanged",)
+    (due,) = owner.execute("select next_digest(tenant_id, 'weekly') from tenant").fetchone()
+    assert due.isoweekday() == 7
+    demo.put_person("p")
+    course = f'{{"title": "x", "status": "published", "starts_at": "2099-01-01T09:30:00Z",' \
+             f' "rules": {{"reminder_days": {number}}}}}'
+    demo.connection.execute("select handbell.put_course('demo', 'c', %s::text::jsonb)", [course])
+    demo.put_booking("b", "c", "p", status="confirmed")

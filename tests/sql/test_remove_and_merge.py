@@ -174,3 +174,13 @@ def test_merging_moves_matches_and_alerts_that_wait(demo, owner):
 def test_only_two_people_who_are_there_can_be_merged(demo, keep, gone, code):
     demo.put_person("p")
     assert refusal(demo, "merge_people", keep, gone)[0] == code
+
+
+def test_a_draft_on_which_somebody_was_told_that_they_have_a_place_is_cancelled_first(demo, owner):
+    demo.put_person("p")
+    demo.put_course("c", status="draft")
+    demo.put_booking("b", "c", "p", status="confirmed")
+    code, message = refusal(demo, "remove", "course", "c")
+    assert code == BAD_FACT and "cancel it first" in message
+    demo.change_booking("b", status="cancelled")
+    assert demo.call("remove", "course", "c") == "removed"

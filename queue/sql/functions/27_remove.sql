@@ -92,7 +92,7 @@ begin
     if not found then
         return false;
     end if;
-    if c.status in ('published', 'postponed') and coalesce(c.ends_at, c.starts_at, 'infinity') > v_now
+    if c.status in ('draft', 'published', 'postponed') and coalesce(c.ends_at, c.starts_at, 'infinity') > v_now
        and exists (select from booking b where b.tenant_id = p_tenant and b.course_id = c.course_id
                    and holds_a_place(b.status)) then
         perform refuse('HB001', 'remove', p_ref, null,
