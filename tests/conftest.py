@@ -9,6 +9,8 @@ from tests.support.cluster import OWNER, Cluster
 from tests.support.mail_store import MailStore
 from tests.support.portal import Portal
 
+pytest_plugins = ["tests.support.no_program"]
+
 SEARCH_PATH = "-csearch_path=handbell"
 LOGIN_NUMBERS = itertools.count(1)  # logins belong to the cluster, which ends with the session
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -111,10 +112,84 @@ def test_pytest_ends_with_whoever_started_it(tmp_path):
     assert not Path("/proc", (tmp_path / "pid").read_text()).exists()
 
 
-def test_the_two_parts_of_all_tests_leave_none_out_and_run_none_twice(tmp_path):
-    calls = "start_pytest() { echo \"part $*\"; }; end_pytest() { :; }\nrun_pytest debug -- -q"
+FILES = {f"test_{letter}.py": number for number, letter in enumerate("abcdefg", start=1)}
+
+
+def test_processes_that_share_all_files_leave_none_out_and_run_none_twice(tmp_path):
+    (tmp_path / "all").mkdir()
+    for name, number in FILES.items():
+        (tmp_path / "all" / name).write_text(
+            "import pathlib, pytest\n"
+            f"@pytest.mark.parametrize('number', range({number}))\n"
+            "def test_it(number):\n"
+            f"    with open('{tmp_path}/ran', 'a') as out: out.write(f'{name} {{number}}\\n')\n"
+        )
+    # Another folder in place of all tests: the same words to pytest but for the last one.
+    calls = (
+        "mkdir -p queue; export HANDBELL_TEST_QUEUE=$PWD/queue\n"
+        "labels=(debug-1 debug-2 debug-3); for label in \"${labels[@]}\"; do\n"
+        "start_pytest $label -p no:cacheprovider -p tests.support.file_queue all; done; finish_pytest"
+    )
+    counted = count(tmp_path, "", calls)
+    assert counted[:2] == (sum(FILES.values()), 0), counted[2]
+    ran = (tmp_path / "ran").read_text().splitlines()
+    assert sorted(ran) == sorted(f"{name} {n}" for name, count in FILES.items() for n in range(count))
+
+
+def test_a_process_that_dies_with_a_file_of_its_own_is_a_failure(tmp_path):
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all/test_a.py").write_text("import os\ndef test_a():\n    os._exit(0)\n")
+    calls = (
+        "mkdir -p queue; export HANDBELL_TEST_QUEUE=$PWD/queue\n"
+        "labels=(debug-1 debug-2); for label in \"${labels[@]}\"; do\n"
+        "start_pytest $label -p no:cacheprovider -p tests.support.file_queue all; done; finish_pytest"
+    )
+    assert count(tmp_path, "", calls)[:2] == (0, 1)
+
+
+def started_with(tmp_path, presets):
+    """{label: what its pytest was told} where all tests are run against these builds."""
+    calls = (
+        "start_pytest() { echo \"part $*\"; }; end_pytest() { :; }\n" f"run_pytest {presets} -- -q"
+    )
     said = count(tmp_path, "", calls)[2]
-    faults, others = (line.split()[1:] for line in said.splitlines() if line.startswith("part "))
-    assert faults[:2] == ["debug-sql-fault", "-q"] and others[:3] == ["debug-others", "-q", "tests"]
-    assert set(faults[2:]) == {word.partition("=")[2] for word in others[3:]}
-    assert all((ROOT / folder).is_dir() for folder in faults[2:])
+    parts = [line.split(maxsplit=2)[1:] for line in said.splitlines() if line.startswith("part ")]
+    return dict(parts)
+
+
+def test_only_where_debug_runs_all_do_other_builds_leave_out_what_starts_no_program(tmp_path):
+    parts = started_with(tmp_path, "debug sanitizers")
+    assert {label.partition("-")[0] for label in parts} == {"debug", "sanitizers"}
+    for label, words in parts.items():
+        assert words.endswith(" tests") and "--ignore" not in words
+        assert ("-m not no_program" in words) == label.startswith("sanitizers")
+    assert "no_program" in (tmp_path / "build/test/skipped.txt").read_text()
+
+
+def test_a_build_alone_runs_all(tmp_path):
+    assert not [words for words in started_with(tmp_path, "sanitizers").values() if "-m" in words]
+
+
+def test_what_a_stage_in_the_background_counts_is_added_and_its_words_are_shown(tmp_path):
+    script = "echo 1..2; echo 'ok 1 - a'; echo 'not ok 2 - b'; exit 1\n"
+    calls = (
+        "passed=5; failed=1; begin_in_background run_unit_program ./unit_x_y debug; finish_background"
+    )
+    passed, failed, said = count(tmp_path, script, calls)
+    assert (passed, failed) == (6, 2) and "not ok 2 - b" in said
+
+
+def test_a_stage_in_the_background_ends_with_whoever_started_it_and_is_no_success(tmp_path):
+    script = "echo $$ >pid; exec sleep 50\n"
+    calls = (
+        "begin_in_background run_unit_program ./unit_x_y debug\n"
+        "while ! [ -s pid ]; do sleep 0.1; done; pid=$background_pid; stop_all\n"
+        "background_pid=$pid; finish_background"
+    )
+    passed, failed, _ = count(tmp_path, script, calls)
+    assert (passed, failed) == (0, 1)
+    gone = Path("/proc", (tmp_path / "pid").read_text().strip())
+    deadline = time.monotonic() + 20
+    while gone.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

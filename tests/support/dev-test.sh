@@ -4,6 +4,9 @@
 : "${python:=/usr/bin/python3}"
 passed=0
 failed=0
+unit_step=7       # of allocations that fail, one of so many does under valgrind; --full has each
+sharing=2         # processes of pytest for each build
+background_pid=""
 skipped_lines=build/test/skipped.txt
 pytest_limit_s=1800 # a part of them; --full has more
 
@@ -31,7 +34,8 @@ run_unit_program() {
     local program=$1 label=$2 log status planned good bad skipped
     shift 2
     log=build/test/$label-$(basename "$program").log
-    CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$@" "$program" >"$log" 2>&1
+    # It ends with this shell, also when that is killed in the background.
+    CMOCKA_MESSAGE_OUTPUT=TAP setpriv --pdeathsig TERM timeout 300 "$@" "$program" >"$log" 2>&1
     status=$?
     planned=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$log" | awk '{ sum += $1 } END { print sum + 0 }')
     skipped=$(grep -c -E '^(not )?ok [0-9]+ # [Ss][Kk][Ii][Pp]' "$log")
@@ -102,17 +106,40 @@ count_sanitizer_reports() {
 stop_pytest() {
     local pid
     for pid in "${pytest_pids[@]}"; do
-        kill -INT "$pid" 2>/dev/null && wait "$pid"
+        kill -INT "$pid" 2>/dev/null
+    done
+    for pid in "${pytest_pids[@]}"; do
+        wait "$pid"
     done
 }
 
+stop_all() {
+    [ -z "$background_pid" ] || kill -KILL "$background_pid" 2>/dev/null
+    stop_pytest
+}
+
+# Memory serves a thousand small databases several times faster than a disk, and nothing in them is to
+# last. It takes enough of it: what is kept there until the end, and what the tests themselves need.
+has_room_in_memory() {
+    local room_kib free_kib
+    room_kib=$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)
+    free_kib=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
+    [ "${room_kib:-0}" -ge 4000000 ] && [ "${free_kib:-0}" -ge 6000000 ]
+}
+
 # Temporary files of the tests, clusters of an unprivileged user among them: short, for sockets' paths
-# may have 107 bytes, and gone when the tests are.
+# may have 107 bytes, and gone when the tests are. Programs are started there too.
 make_temporary_folder() {
-    TMPDIR=$(mktemp -d /tmp/handbell-XXXXXX) || die "no room in /tmp"
+    TMPDIR=
+    if has_room_in_memory && TMPDIR=$(mktemp -d /dev/shm/handbell-XXXXXX) &&
+        ! { cp /bin/true "$TMPDIR" && "$TMPDIR/true"; }; then
+        rm -rf "$TMPDIR"
+        TMPDIR=
+    fi
+    [ -n "$TMPDIR" ] || TMPDIR=$(mktemp -d /tmp/handbell-XXXXXX) || die "no room in /tmp"
     chmod 1777 "$TMPDIR"
     export TMPDIR
-    trap 'stop_pytest; rm -rf "$TMPDIR"' EXIT
+    trap 'stop_all; rm -rf "$TMPDIR"' EXIT
 }
 
 # Begins tests in Python beside whatever else runs: start_pytest LABEL ARGUMENT... A label is a preset's
@@ -153,33 +180,85 @@ end_pytest() {
     count_sanitizer_reports "$label"
 }
 
-# Against each of these builds, side by side: what one waits for, another uses. Arguments for pytest come
-# behind a "--". Where they name no file all tests are run, in two parts of much the same length.
-run_pytest() {
-    local preset label presets=() labels=()
+# Starts the processes that share all tests of a build, file by file (tests/support/file_queue.py): what
+# one waits for, another uses. Where the debug build is tried too, what no build changes is left to it.
+start_sharing() {
+    local preset=$1 has_debug=$2 number queue=build/test/queue-$1
+    local -a more=()
+    shift 2
+    rm -rf "$queue"
+    mkdir -p "$queue"
+    if [ "$preset" != debug ] && [ "$has_debug" -eq 1 ]; then
+        more=(-m "not no_program")
+        say "$preset: what starts no program (tests/support/no_program.py) is run with debug alone" \
+            >>"$skipped_lines"
+    fi
+    for ((number = 1; number <= sharing; number++)); do
+        HANDBELL_TEST_QUEUE=$PWD/$queue start_pytest "$preset-$number" -p tests.support.file_queue \
+            -o console_output_style=classic "$@" "${more[@]}" tests
+        labels+=("$preset-$number")
+    done
+}
+
+# Begins them against each of these builds, side by side. Arguments for pytest come behind a "--". Where
+# they name no file all tests are run.
+declare -a labels=()
+begin_pytest() {
+    local preset has_debug=0
+    local -a presets=()
+    labels=()
     while [ $# -gt 0 ] && [ "$1" != -- ]; do
         presets+=("$1")
+        [ "$1" != debug ] || has_debug=1
         shift
     done
     shift
     for preset in "${presets[@]}"; do
-        if has_path "$@"; then labels+=("$preset"); else labels+=("$preset-sql-fault" "$preset-others"); fi
+        if has_path "$@"; then
+            start_pytest "$preset" "$@"
+            labels+=("$preset")
+        else
+            start_sharing "$preset" "$has_debug" "$@"
+        fi
     done
-    for label in "${labels[@]}"; do
-        case $label in
-        *-sql-fault) start_pytest "$label" "$@" tests/sql tests/fault tests/systemd ;;
-        *-others)
-            start_pytest "$label" "$@" tests --ignore=tests/sql --ignore=tests/fault \
-                --ignore=tests/systemd
-            ;;
-        *) start_pytest "$label" "$@" ;;
-        esac
-    done
+}
+
+finish_pytest() {
+    local label
     for label in "${labels[@]}"; do
         stage "pytest, $label"
         end_pytest "$label"
         stage_end
     done
+}
+
+run_pytest() {
+    begin_pytest "$@"
+    finish_pytest
+}
+
+# Runs a stage beside what comes next. What it says and counts comes with finish_background.
+begin_in_background() {
+    local good=$passed bad=$failed
+    rm -f build/test/background.counts
+    (
+        "$@"
+        printf '%d %d\n' "$((passed - good))" "$((failed - bad))" >build/test/background.counts
+    ) >build/test/background.log 2>&1 &
+    background_pid=$!
+}
+
+finish_background() {
+    local good bad
+    wait "$background_pid"
+    background_pid=""
+    cat build/test/background.log
+    if [ -e build/test/background.counts ] && read -r good bad <build/test/background.counts; then
+        passed=$((passed + good))
+        failed=$((failed + bad))
+    else
+        count_failure "a stage did not come to its end (build/test/background.log)"
+    fi
 }
 
 build_stage() {
@@ -193,12 +272,14 @@ run_everything() {
     for preset in debug sanitizers clang; do
         build_stage "$preset"
     done
+    HANDBELL_UNIT_STEP=$unit_step begin_in_background run_unit_programs debug valgrind valgrind --quiet --error-exitcode=99 \
+        --leak-check=full --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes
     run_unit_programs debug debug
     run_unit_programs sanitizers sanitizers
     run_unit_programs clang clang
-    run_unit_programs debug valgrind valgrind --quiet --error-exitcode=99 --leak-check=full \
-        --errors-for-leak-kinds=definite,indirect --child-silent-after-fork=yes
-    run_pytest debug sanitizers --
+    begin_pytest debug sanitizers --
+    finish_background
+    finish_pytest
 }
 
 run_one_preset() {
@@ -235,6 +316,7 @@ run_tests() {
         --full) # tests/support/scale.py
             export HANDBELL_TEST_FULL=1
             pytest_limit_s=21600
+            unit_step=1
             ;;
         *) break ;;
         esac

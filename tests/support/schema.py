@@ -22,12 +22,18 @@ LOGINS = {
 }  # fmt: skip
 
 
+def binary_path():
+    """Where the program under test is, or will be."""
+    path = os.environ.get("HANDBELL_BINARY", process.ROOT / "build/debug/handbell")
+    return pathlib.Path(path).absolute()
+
+
 def binary():
     """The program under test."""
-    path = pathlib.Path(os.environ.get("HANDBELL_BINARY", process.ROOT / "build/debug/handbell"))
+    path = binary_path()
     if not path.exists():
         raise RuntimeError(f"{path} has not been built (./dev build), or set HANDBELL_BINARY")
-    return path.absolute()
+    return path
 
 
 def migrate(cluster, database):
@@ -86,5 +92,5 @@ def grant_tenant(owner, login, tenant):
 
 __all__ = [
     "Databases", "LOGINS", "OWNER", "PORTAL", "RETENTION", "TEMPLATE", "WEB", "WORKER", "binary",
-    "grant_tenant", "migrate",
+    "binary_path", "grant_tenant", "migrate",
 ]  # fmt: skip
