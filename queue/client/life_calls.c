@@ -20,6 +20,9 @@ static const struct pg_statement resume_statement = {
 static const struct pg_statement own_statement = {
     "own_transmitting",
     "select message_id, epoch, created, claimed from handbell.own_transmitting($1, $2)", 2};
+static const struct pg_statement lost_statement = {
+    "doubts_lost",
+    "select message_id, epoch, created, claimed from handbell.doubts_lost($1, $2, $3)", 3};
 static const struct pg_statement settle_statement = {
     "settle", "select message_id, state from handbell.settle($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     9};
@@ -180,6 +183,21 @@ bool queue_own_transmitting(struct queue *queue, int64_t tenant_id, const char *
     const char *parameters[] = {number(tenant, tenant_id), owner};
     return call_for(queue, &own_statement, parameters, read_attempts,
                     (struct life_call){.on_attempts = on_done, .context = context});
+}
+
+bool queue_doubts_lost(struct queue *queue, int64_t tenant_id, const struct queue_attempt *attempts,
+                       size_t count, queue_on_attempts *on_done, void *context)
+{
+    char tenant[NUMBER_BYTES];
+    struct buf arrays[RESUME_ARRAYS];
+    arrays_init(arrays, RESUME_ARRAYS);
+    bool is_started = attempts_write(arrays, attempts, sizeof *attempts, count);
+    const char *parameters[] = {number(tenant, tenant_id), arrays[0].data, arrays[2].data};
+    is_started =
+        is_started && call_for(queue, &lost_statement, parameters, read_attempts,
+                               (struct life_call){.on_attempts = on_done, .context = context});
+    arrays_free(arrays, RESUME_ARRAYS);
+    return is_started;
 }
 
 /* ---- Settling. ---- */

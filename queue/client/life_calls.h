@@ -52,6 +52,11 @@ typedef void queue_on_attempts(void *context, const struct pg_result *result,
 bool queue_own_transmitting(struct queue *queue, int64_t tenant_id, const char *owner,
                             queue_on_attempts *on_done, void *context);
 
+/* Of these (of one tenant, QUEUE_BATCH_MAXIMUM at most), whose end nobody knows, the answer is
+ * those of which the database has nothing any more; it notes them for the operator. */
+bool queue_doubts_lost(struct queue *queue, int64_t tenant_id, const struct queue_attempt *attempts,
+                       size_t count, queue_on_attempts *on_done, void *context);
+
 /* What became of an attempt by the journal, which keeps no words. */
 struct queue_settled {
     struct queue_attempt attempt;

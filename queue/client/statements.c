@@ -50,8 +50,8 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
     [QUEUE_LIFE_REPORT] = {"life_report",
                            "select is_open, coalesce(reason, ''),"
                            " to_char(began_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'),"
-                           " array_to_string(awaited, ' ')"
-                           " from handbell.life_report()",
+                           " array_to_string(awaited, ' '), count, coalesce(newest, '')"
+                           " from handbell.life_report() cross join handbell.lost_doubts()",
                            0},
     [QUEUE_LIFE_ACCEPT] =
         {"life_accept",

@@ -324,6 +324,35 @@ def test_what_was_on_the_wire_when_a_snapshot_was_put_back_is_known_too(office):
     assert names(office.store.mails()) == sorted(PEOPLE)
 
 
+def test_a_mail_in_doubt_whose_row_is_lost_is_named_to_the_operator(office):
+    """Its worker was killed while it waited for the reply: the journal alone knows of it."""
+    held = threading.Event()
+
+    async def hold(_):
+        while not held.is_set():
+            await asyncio.sleep(0.1)
+
+    prepare(office)
+    worker = office.start_worker()
+    process.wait_until(lambda: "worker_started" in worker.log_text(), 20, "it works")
+    worker.stop()
+    office.take_snapshot()
+    worker.start()
+    office.store.before_reply = hold
+    office.demo.put_booking("b1", "old", "cleo", status="confirmed")
+    office.store.wait_for(1)
+    worker.kill()
+    (message,) = office.owner.execute("select message_id from message").fetchone()
+    office.put_snapshot_back()
+    worker.start()
+    office.wait_until_put_back()
+    held.set()
+    assert f"event=doubt_lost tenant=1 message={message} " in worker.log_text()
+    gate = office.check(worker)[1]["gate"]
+    assert (gate["lost_doubts"], gate["newest_lost_doubts"].split()[:2]) == (1, ["demo", str(message)])
+    assert f"demo {message} " in office.programs.run_with(worker, "check").stdout
+
+
 def test_nothing_is_sent_before_every_worker_has_told_what_it_sent(office):
     prepare(office)
     workers = [office.start_worker("first"), office.start_worker("second")]

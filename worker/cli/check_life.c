@@ -29,13 +29,16 @@ static bool gate_read(struct check_life *life, const struct pg_result *row)
     bool is_open = pg_result_is_true(row, 0, 0);
     struct json *awaited = json_new_array();
     const char *owners = pg_result_text(row, 0, 3, NULL);
+    int64_t lost = pg_result_integer(row, 0, 4);
 
     life->is_closed = !is_open;
     life->gate = json_new_object();
     bool is_whole = life->gate != NULL && awaited != NULL &&
                     json_set(life->gate, "is_open", json_new_bool(is_open)) &&
                     set_text(life->gate, "reason", pg_result_text(row, 0, 1, NULL)) &&
-                    set_text(life->gate, "since", pg_result_text(row, 0, 2, NULL));
+                    set_text(life->gate, "since", pg_result_text(row, 0, 2, NULL)) &&
+                    json_set(life->gate, "lost_doubts", json_new_integer(lost)) &&
+                    set_text(life->gate, "newest_lost_doubts", pg_result_text(row, 0, 5, NULL));
     while (is_whole && *owners != '\0') {
         size_t size = strcspn(owners, " ");
         is_whole = json_append(awaited, json_new_text(owners, size));
@@ -63,6 +66,12 @@ static void gate_write(const struct json *gate)
 
     if (gate == NULL)
         return;
+    if (json_find_integer(gate, "lost_doubts", 0) > 0)
+        (void)printf(
+            "in doubt: %" PRId64 " mails were being sent when their worker ended, and their "
+            "rows are lost with a restore; they may have arrived. Tenant, message, made:\n"
+            "  %s\n",
+            json_find_integer(gate, "lost_doubts", 0), json_find_text(gate, "newest_lost_doubts"));
     if (json_find_true(gate, "is_open")) {
         (void)puts("gate: open");
         return;

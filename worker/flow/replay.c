@@ -15,11 +15,13 @@ static void replay_go_on(struct replay *replay);
 static void replay_end(struct replay *replay, bool is_whole)
 {
     bool was_under_way = replay->is_under_way;
-    if (is_whole && replay->settled + replay->resumed + replay->unsent + replay->interrupted > 0)
+    if (is_whole &&
+        replay->settled + replay->resumed + replay->unsent + replay->interrupted + replay->lost > 0)
         LOG(LOG_LEVEL_WARNING, "journal_replayed", log_int("settled", (int64_t)replay->settled),
             log_int("resumed", (int64_t)replay->resumed),
             log_int("unsent", (int64_t)replay->unsent),
-            log_int("interrupted", (int64_t)replay->interrupted));
+            log_int("interrupted", (int64_t)replay->interrupted),
+            log_int("lost", (int64_t)replay->lost));
     replay_cancel(replay);
     if (was_under_way)
         replay->on_done(replay->context, is_whole);
@@ -81,6 +83,21 @@ static bool is_to_resume(const struct journal_past_entry *entry)
     return entry->is_live && entry->outcome == JOURNAL_OUTCOME_NONE;
 }
 
+/* Nothing else of them is left: who may have read them is for people to find out. */
+static void on_lost(void *context, const struct pg_result *result,
+                    const struct queue_attempt *attempts, size_t count)
+{
+    struct replay *replay = context;
+    if (!replay_take(replay, result, "doubts_lost"))
+        return;
+    for (size_t i = 0; i < count; i++)
+        LOG(LOG_LEVEL_WARNING, "doubt_lost", log_int("tenant", replay->doubts_tenant_id),
+            log_int("message", attempts[i].message_id),
+            log_int("created_unix_s", attempts[i].created_unix_s));
+    replay->lost += count;
+    replay_go_on(replay);
+}
+
 static void on_settled(void *context, const struct pg_result *result,
                        const struct queue_recorded *recorded, size_t count)
 {
@@ -89,7 +106,11 @@ static void on_settled(void *context, const struct pg_result *result,
         return;
     for (size_t i = 0; i < count; i++)
         replay->settled += recorded[i].state != QUEUE_RECORDED_STALE;
-    replay_go_on(replay);
+    if (replay->doubt_count == 0)
+        replay_go_on(replay);
+    else if (!queue_doubts_lost(replay->queue, replay->doubts_tenant_id, replay->doubts,
+                                replay->doubt_count, on_lost, replay))
+        replay_end(replay, false);
 }
 
 static void on_resumed(void *context, const struct pg_result *result, int64_t count)
@@ -107,6 +128,12 @@ static bool is_to_tell(const struct replay *replay, const struct journal_past_en
     return entry->outcome != JOURNAL_OUTCOME_NONE || replay->is_reconciling;
 }
 
+static bool is_in_doubt(const struct replay *replay, const struct journal_past_entry *entry)
+{
+    return replay->is_reconciling && !is_to_resume(entry) &&
+           (entry->outcome == JOURNAL_OUTCOME_NONE || entry->outcome == JOURNAL_OUTCOME_UNCERTAIN);
+}
+
 /* The entries from `told` on that are of one tenant and told by the same call. */
 static bool replay_tell(struct replay *replay)
 {
@@ -115,6 +142,9 @@ static bool replay_tell(struct replay *replay)
     const struct journal_past_entry *first = &replay->past.entries[replay->told];
     bool is_resuming = is_to_resume(first);
     size_t count = 0;
+
+    replay->doubt_count = 0;
+    replay->doubts_tenant_id = first->tenant_id;
 
     for (; replay->told < replay->past.count && count < REPLAY_BATCH; replay->told++) {
         const struct journal_past_entry *entry = &replay->past.entries[replay->told];
@@ -125,6 +155,8 @@ static bool replay_tell(struct replay *replay)
             resumed[count++] = attempt_of(entry);
         else
             settled[count++] = settled_of(entry);
+        if (is_in_doubt(replay, entry))
+            replay->doubts[replay->doubt_count++] = attempt_of(entry);
     }
     if (is_resuming)
         return queue_resume(replay->queue, first->tenant_id, replay->owner, resumed, count,
@@ -270,6 +302,7 @@ bool replay_begin(struct replay *replay, struct queue *queue, bool is_reconcilin
     replay->resumed = 0;
     replay->unsent = 0;
     replay->interrupted = 0;
+    replay->lost = 0;
     if (!journal_read_past(replay->journal,
                            is_reconciling ? JOURNAL_SPAN_ALL : JOURNAL_SPAN_UNSETTLED,
                            &replay->past, &error)) {

@@ -22,6 +22,10 @@ struct replay {
     int64_t *tenants; /* that may have rows of ours on the wire */
     size_t tenant_count;
     size_t tenants_done;
+    /* Told last, and in doubt: is anything of them left in a database that was put back? */
+    struct queue_attempt doubts[REPLAY_BATCH];
+    size_t doubt_count;
+    int64_t doubts_tenant_id;
     bool is_reconciling;
     bool is_under_way;
     /* What was done, for the log. */
@@ -29,6 +33,7 @@ struct replay {
     uint64_t resumed;
     uint64_t unsent;
     uint64_t interrupted;
+    uint64_t lost; /* in doubt, and of which the database has nothing */
     /* Fires once for each replay_begin that was not cancelled, in a later turn of the loop. Not
      * `is_whole`: something was refused or lost; all of it may be told again. */
     void (*on_done)(void *context, bool is_whole);

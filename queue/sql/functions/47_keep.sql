@@ -84,3 +84,33 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
     from handbell.worker w cross join handbell.keep_place() p cross join handbell.life l
     where w.owner = p_owner
 $$;
+
+-- Of these, which a worker's journal has in doubt, those of which nothing is here any more; in the form of
+-- own_transmitting(). Noted, so that `handbell check` tells of them.
+create or replace function doubts_lost(p_tenant bigint, p_ids bigint[], p_created bigint[])
+returns table (message_id bigint, epoch integer, created bigint, claimed bigint)
+language sql security definer set search_path = handbell, pg_temp as $$
+    with lost as (
+        select u.id, u.made from unnest(p_ids, p_created) as u (id, made)
+        where not exists (select from message m
+                          where m.tenant_id = p_tenant and m.message_id = u.id
+                            and made_unix(m.created_at) = u.made)
+          and not exists (select from message_record r
+                          where r.tenant_id = p_tenant and r.message_id = u.id
+                            and made_unix(r.created_at) = u.made)
+    ), noted as (
+        insert into lost_doubt (tenant_id, message_id, created) select p_tenant, l.id, l.made from lost l
+            on conflict do nothing
+    )
+    select l.id, 0, l.made, 0::bigint from lost l order by l.id
+$$;
+
+-- For people: how many there are, and the newest of them, by tenant, message and when it was made (UTC).
+create or replace function lost_doubts(out count bigint, out newest text)
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select count(*), string_agg(x.name, '; ') filter (where x.n <= 20)
+    from (select coalesce(s.slug, d.tenant_id::text) || ' ' || d.message_id || ' '
+                 || to_char(to_timestamp(d.created) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as name,
+                 row_number() over (order by d.noted_at desc, d.tenant_id, d.message_id) as n
+          from handbell.lost_doubt d left join handbell.tenant_slug s using (tenant_id)) x
+$$;

@@ -66,5 +66,6 @@ $$;
 -- What is past its time is of no use.
 create or replace function told_forget() returns void
 language sql security definer set search_path = handbell, pg_temp as $$
-    delete from handbell.told_before where expires_at <= now()
+    delete from handbell.told_before where expires_at <= now();
+    delete from handbell.lost_doubt where noted_at < now() - interval '60 days'
 $$;

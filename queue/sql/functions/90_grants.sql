@@ -22,7 +22,7 @@ grant execute on function
     worker_start, worker_seen, due_work, claim, mark, record, in_flight_tenants, dead_workers,
     worker_reconciled, resume, own_transmitting, settle, life_report, life_accept,
     take_over, fan_out, fire_rules, housekeep, keep_changes, keep_seen, keep_kept, keep_apply,
-    keep_resolve, queue_status, mail_domains, safety_status,
+    keep_resolve, doubts_lost, lost_doubts, queue_status, mail_domains, safety_status,
     relays_say, relay_allow, misplaced, move_messages
 to handbell_worker;
 

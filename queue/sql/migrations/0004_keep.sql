@@ -53,6 +53,16 @@ create table kept_word (
     primary key (tenant_id, person, number, at)
 );
 
+-- Mails that were on the wire when their worker or its connection ended, and whose rows a restore has lost:
+-- somebody may have read them, and nothing else is left of them. For the operator.
+create table lost_doubt (
+    tenant_id bigint not null,
+    message_id bigint not null,
+    created bigint not null, -- when the message was made, in seconds since 1970
+    noted_at timestamptz not null default now(),
+    primary key (tenant_id, message_id, created)
+);
+
 -- Entries about tenants that are not stated again yet.
 create table kept_line (
     slug text not null,
