@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.support import process, schema
+from tests.support import process, programs, schema
 from tests.support.portal import Portal
 
 
@@ -228,10 +228,16 @@ def test_restrict_stops_all_mail_until_it_is_lifted(run, owner, course):
     assert run("restrict", "--lift", "demo", "p1").stdout == "changed\n"
 
 
-def test_a_database_without_handbell_is_said(run, cluster):
-    environment = {**os.environ, "HANDBELL_DATABASE_URL": cluster.url("postgres")}
+@pytest.mark.parametrize("word", ["status", "check"])
+def test_a_database_without_handbell_is_said(run, cluster, tmp_path, word):
+    environment = {
+        **os.environ,
+        "HANDBELL_DATABASE_URL": cluster.url("postgres"),
+        "HANDBELL_SECURITY_KEY_FILE": str(programs.make_key(tmp_path / "key")),
+        "HANDBELL_TEMPLATES_DIR": str(process.ROOT / "templates"),
+    }
     result = subprocess.run(
-        [schema.binary(), "status"], env=environment, capture_output=True, text=True, check=False
+        [schema.binary(), word], env=environment, capture_output=True, text=True, check=False
     )
     assert result.returncode == 78
-    assert "run handbell migrate first" in result.stderr
+    assert "run handbell migrate first" in result.stdout + result.stderr

@@ -48,12 +48,83 @@ def test_what_does_not_exist_yet_says_so(name):
         assert done.stderr == f"handbell {name}: not available yet\n"
 
 
-@pytest.mark.parametrize("arguments", [
-    ["frobnicate"], ["check", "--bogus"], ["check", "word"], ["check", "--config"], ["why", "demo"],
+@pytest.mark.parametrize("arguments, said", [
+    (["frobnicate"], "handbell: no subcommand frobnicate; handbell --help lists them"),
+    (["check", "--bogus=hunter2"], "handbell check: wrong option --bogus;"),
+    (["check", "-xy"], "handbell check: wrong option -x;"),
+    (["check", "word"], "handbell check: takes no words beside its options;"),
+    (["check", "--config"], "handbell check: a value is missing behind --config;"),
+    (["why", "demo"], "handbell why: wants: TENANT COURSE PERSON;"),
 ])
-def test_a_wrong_command_line_is_a_usage_error(arguments):
+def test_a_wrong_command_line_is_a_usage_error_said_in_one_line(arguments, said):
     done = run(*arguments)
-    assert done.returncode == USAGE and done.stdout == "" and done.stderr != ""
+    assert done.returncode == USAGE and done.stdout == ""
+    assert done.stderr.startswith(said) and done.stderr.count("\n") == 1
+    assert "hunter2" not in done.stderr
+
+
+def check_files(path, *options, **environment):
+    """handbell check of settings in a folder of their own: (status, its lines about files, all of it)."""
+    settings = {"SECURITY_KEY_FILE": path / "key", "TEMPLATES_DIR": process.ROOT / "templates",
+                "WORKER_STATE_DIR": path, **environment}  # fmt: skip
+    done = run("check", "--offline", "--config", "/dev/null", *options,
+               environment={f"HANDBELL_{key}": str(value) for key, value in settings.items()})
+    said = done.stdout + done.stderr
+    return done.returncode, re.findall(r"^file: (.+)$", said, re.M), said
+
+
+def test_check_names_each_file_that_would_be_wanted_and_is_not_good(tmp_path):
+    key, password = tmp_path / "key", tmp_path / "password"
+    status, files, _ = check_files(tmp_path)
+    assert (status, files) == (CONFIG, [f"bad: [security] key_file: {key}: No such file or directory"])
+    key.write_text("hunter2\n")
+    key.chmod(0o600)
+    status, files, said = check_files(tmp_path)
+    assert (status, files) == (CONFIG, [f"bad: [security] key_file: {key}: line 1: not a key of 32 bytes in hex"])
+    assert "hunter2" not in said
+    key.write_text("ab" * 32 + "\n")
+    key.chmod(0o644)
+    status, files, _ = check_files(tmp_path)
+    assert status == CONFIG and "open to everybody" in files[0]
+    key.chmod(0o600)
+    assert check_files(tmp_path)[:2] == (0, ["good: [security] key_file: 1 key"])
+    relay = {"SMTP_USERNAME": "u", "SMTP_PASSWORD_FILE": password, "SMTP_URL": "smtps://mail.example.org",
+             "SMTP_CA_FILE": tmp_path / "ca"}  # fmt: skip
+    status, files, _ = check_files(tmp_path, **relay)
+    assert status == CONFIG
+    assert [line.rpartition("/")[2] for line in files[1:]] == [
+        "password: No such file or directory", "ca: No such file or directory"
+    ]  # fmt: skip
+    password.write_text("hunter2\n")
+    (tmp_path / "ca").touch()
+    status, files, said = check_files(tmp_path, **relay)
+    assert (status, len(files)) == (0, 1) and "hunter2" not in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a file that one may not read needs another user")
+def test_check_takes_a_secret_that_this_login_may_not_read_for_no_fault(tmp_path):
+    (tmp_path / "key").write_text("ab" * 32 + "\n")
+    (tmp_path / "key").chmod(0o600)
+    done = subprocess.run(
+        [str(binary()), "check", "--offline", "--config", "/dev/null"], capture_output=True, text=True,
+        timeout=30, check=False, **process.as_user(process.unprivileged_user()),
+        env={"HANDBELL_SECURITY_KEY_FILE": str(tmp_path / "key"),
+             "HANDBELL_TEMPLATES_DIR": str(process.ROOT / "templates")},
+    )  # fmt: skip
+    if "Permission denied" in done.stderr:
+        pytest.skip("another user may not read the checkout")
+    assert done.returncode == 0 and re.search(r"^file: note: .*may not read it$", done.stdout, re.M)
+
+
+def test_what_check_found_stands_before_what_came_of_it(tmp_path):
+    """Also where both go into one file, as a journal's do."""
+    with open(tmp_path / "all", "w+", encoding="utf-8") as both:
+        subprocess.run([str(binary()), "check", "--offline", "--config", "/dev/null"], stdout=both,
+                       stderr=both, timeout=30, check=False,
+                       env={"HANDBELL_SECURITY_KEY_FILE": str(tmp_path / "none"),
+                            "HANDBELL_TEMPLATES_DIR": str(process.ROOT / "templates")})  # fmt: skip
+        both.seek(0)
+        assert "handbell check: a file that is needed" in both.read().splitlines()[-1]
 
 
 def test_a_named_settings_file_must_exist(tmp_path):

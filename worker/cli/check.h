@@ -35,9 +35,12 @@ struct check {
     unsigned unanswered_in_row;
     unsigned silent_domains_in_row;
     struct json *safety;   /* of the database; NULL: not asked */
+    struct json *files;    /* that the settings name */
     struct json *domains;  /* done */
     struct json *findings; /* of the domain at hand */
     struct json *records;  /* to be published for it */
+    bool is_unmigrated;    /* the database lacks the schema, or has another version's */
+    bool has_bad_files;
     bool has_bad;
     bool has_unknown;
     bool has_failed; /* no memory */

@@ -35,6 +35,7 @@ static void write_usage(FILE *stream)
 
 static void write_command_usage(const struct cli_command *command, FILE *stream)
 {
+    int width = 10;
     (void)fprintf(stream, "usage: handbell %s [--config FILE] [--help]", command->name);
     for (size_t i = 0; i < count_options(command); i++) {
         const struct cli_option *option = &command->options[i];
@@ -44,7 +45,12 @@ static void write_command_usage(const struct cli_command *command, FILE *stream)
     (void)fprintf(stream, "%s%s\n\n%s%s\n", command->operands[0] ? " " : "", command->operands,
                   command->summary, command->is_available ? "" : " (not available yet)");
     for (size_t i = 0; i < count_options(command); i++)
-        (void)fprintf(stream, "  --%-10s %s\n", command->options[i].name, command->options[i].help);
+        width = (int)strlen(command->options[i].name) > width
+                    ? (int)strlen(command->options[i].name)
+                    : width;
+    for (size_t i = 0; i < count_options(command); i++)
+        (void)fprintf(stream, "  --%-*s %s\n", width, command->options[i].name,
+                      command->options[i].help);
 }
 
 static const struct cli_command *find_command(const char *name)
@@ -66,6 +72,36 @@ static int flush_output(int status)
     return status;
 }
 
+/* One line that names the mistake, and where to read on. What stands behind a '=' may be a secret.
+ */
+static int fail_usage(const struct cli_command *command, const char *problem, const char *word)
+{
+    (void)fprintf(stderr, "handbell %s: %s%s%.*s; handbell %s --help tells what it takes\n",
+                  command->name, problem, *word ? " " : "", (int)strcspn(word, "="), word,
+                  command->name);
+    return EX_USAGE;
+}
+
+/* `found` is getopt's ':' or '?', `word` the one it has just read. */
+static int fail_option(const struct cli_command *command, int found, const char *word)
+{
+    const char letter[] = {'-', (char)optopt, '\0'};
+    bool is_short = found == '?' && optopt > ' ' && optopt <= '~';
+    return fail_usage(command, found == ':' ? "a value is missing behind" : "wrong option",
+                      is_short ? letter : word);
+}
+
+static int check_operands(const struct cli_arguments *arguments)
+{
+    const struct cli_command *command = arguments->command;
+    if (arguments->argc >= command->operands_minimum &&
+        arguments->argc <= command->operands_maximum)
+        return -1;
+    if (command->operands_maximum == 0)
+        return fail_usage(command, "takes no words beside its options", "");
+    return fail_usage(command, "wants:", command->operands);
+}
+
 /* -1: go on. Otherwise the exit status. */
 static int parse_options(struct cli_arguments *arguments, int argc, char **argv,
                          const char **config_path)
@@ -83,10 +119,10 @@ static int parse_options(struct cli_arguments *arguments, int argc, char **argv,
         options[i + 2] = (struct option){
             option->name, option->value_name ? required_argument : no_argument, NULL, (int)i};
     }
-    /* The words are argv[1..]; getopt names argv[0] in what it says. */
+    /* The words are argv[1..]. */
     int found;
     optind = 0;
-    while ((found = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         if (found == OPTION_HELP) {
             write_command_usage(command, stdout);
             return EX_OK;
@@ -95,19 +131,12 @@ static int parse_options(struct cli_arguments *arguments, int argc, char **argv,
             *config_path = optarg;
         else if (found >= 0 && (size_t)found < count)
             arguments->values[found] = optarg ? optarg : "";
-        else {
-            write_command_usage(command, stderr);
-            return EX_USAGE;
-        }
+        else
+            return fail_option(command, found, argv[optind - 1]);
     }
     arguments->argc = argc - optind;
     arguments->argv = argv + optind;
-    if (arguments->argc < command->operands_minimum ||
-        arguments->argc > command->operands_maximum) {
-        write_command_usage(command, stderr);
-        return EX_USAGE;
-    }
-    return -1;
+    return check_operands(arguments);
 }
 
 static int run_command(struct cli_arguments *arguments, const char *named_path)
@@ -141,7 +170,8 @@ int cli_main(int argc, char **argv)
     }
     struct cli_arguments arguments = {.command = find_command(argv[1])};
     if (!arguments.command) {
-        (void)fprintf(stderr, "handbell: no such subcommand; handbell --help lists them\n");
+        (void)fprintf(stderr, "handbell: no subcommand %.40s; handbell --help lists them\n",
+                      argv[1]);
         return EX_USAGE;
     }
     /* What does not exist yet says so, whatever it is asked with. */
@@ -179,6 +209,8 @@ const char *cli_option_text(const struct cli_arguments *arguments, const char *n
 
 int cli_fail(const struct cli_arguments *arguments, const struct error *error)
 {
+    /* What was found out stands before what came of it, also where both go into one file. */
+    (void)fflush(stdout);
     (void)fprintf(stderr, "handbell %s: %s\n", arguments->command->name, error->text);
     return error->exit_status;
 }

@@ -2,6 +2,7 @@
  */
 #include "worker/base/json.h"
 #include "worker/cli/check.h"
+#include "worker/cli/check_files.h"
 #include "worker/cli/check_life.h"
 #include "worker/cli/check_relays.h"
 #include "worker/cli/check_standby.h"
@@ -103,6 +104,7 @@ static bool write_json(const struct check *check, const struct check_life *life,
         set_text(report, "database", database) &&
         (life->gate == NULL || json_set(report, "gate", json_hold(life->gate))) &&
         (check->safety == NULL || json_set(report, "safety", json_hold(check->safety))) &&
+        json_set(report, "files", json_hold(check->files)) &&
         json_set(report, "kept", json_hold(life->kept)) &&
         json_set(report, "domains", json_hold(check->domains));
     char *text = is_whole ? json_print(report) : NULL;
@@ -118,6 +120,7 @@ static int check_end(const struct cli_arguments *arguments, struct check *check,
 {
     struct error error = {.exit_status = templates_status, .text = "the templates are not good"};
     if (!cli_has_option(arguments, "json")) {
+        check_files_write(check->files);
         (void)printf("database: %s\n", database);
         check_standby_write(check->safety);
         check_life_write(life);
@@ -127,12 +130,16 @@ static int check_end(const struct cli_arguments *arguments, struct check *check,
     }
     if (check->has_failed)
         error_set(&error, EX_OSERR, "no memory");
+    else if (templates_status == EX_OK && check->has_bad_files)
+        error_set(&error, EX_CONFIG, "a file that is needed is not good: see what is bad");
+    else if (templates_status == EX_OK && check->is_unmigrated)
+        error_set(&error, EX_CONFIG, "the database is not ready: see above");
     else if (life->is_closed)
         error_set(&error, EX_TEMPFAIL, "nothing is sent: see the gate");
     else if (templates_status == EX_OK && check->has_bad)
         error_set(&error, EX_CONFIG, "mails will not be believed: see what is bad");
     else if (templates_status == EX_OK && check->has_unknown)
-        error_set(&error, EX_TEMPFAIL, "not all could be found out: see what is unknown");
+        error_set(&error, EX_TEMPFAIL, "not all could be found out: see above");
     return error.exit_status == EX_OK ? EX_OK : cli_fail(arguments, &error);
 }
 
@@ -149,8 +156,10 @@ static int check_run(const struct cli_arguments *arguments, struct check *check,
         sync = cli_database_open(arguments, false, &error);
         has_rows = sync != NULL && cli_database_call(sync, QUEUE_MAIL_DOMAINS, NULL, &rows, &error);
         check->has_unknown = !has_rows;
+        check->is_unmigrated = !has_rows && error.exit_status == EX_CONFIG;
     }
-    check->has_failed = !check_standby_look(sync, &check->safety);
+    check->has_failed = !check_files_look(check->config, &check->files, &check->has_bad_files);
+    check->has_failed = !check_standby_look(sync, &check->safety) || check->has_failed;
     check->has_failed = !check_life_look(&life, arguments, sync) || check->has_failed;
     check->has_unknown = check->has_unknown || (sync != NULL && life.gate == NULL);
     check_domains(check, has_rows ? &rows : NULL);
@@ -197,6 +206,7 @@ static int check_all(const struct cli_arguments *arguments)
         status = cli_fail(arguments, &error);
     json_free(check.domains);
     json_free(check.safety);
+    json_free(check.files);
     public_suffix_free(check.suffixes);
     dkim_keys_let_go(check.keys);
     return status;

@@ -1,6 +1,6 @@
 /* handbell retry: what failed, or may not have arrived, is put back into the queue, tenant by
- * tenant and kind by kind, in batches that are transactions of their own. What goes back, and what
- * does not, is decided in queue/sql/functions/48_retry.sql. */
+ * tenant, in batches that are transactions of their own, each from where the last one ended. What
+ * goes back, and what does not, is decided in queue/sql/functions/48_retry.sql. */
 #include "worker/base/json.h"
 #include "worker/cli/cli.h"
 #include "worker/cli/database.h"
@@ -10,8 +10,21 @@
 #include <string.h>
 #include <sysexits.h>
 
-/* So many a call, as retry() has it. */
-enum { RETRY_BATCH = 1000 };
+/* More kinds of mail than there are. */
+enum { RETRY_KINDS = 64, RETRY_KIND_BYTES = 64, RETRY_PLACE_BYTES = 64 };
+
+/* What is said of one kind. */
+struct retry_kind {
+    char name[RETRY_KIND_BYTES];
+    int64_t messages;
+    int64_t too_late;
+};
+
+/* One tenant's, in the order of their names. */
+struct retry_kinds {
+    struct retry_kind kinds[RETRY_KINDS];
+    size_t count;
+};
 
 struct retry {
     const struct cli_arguments *arguments;
@@ -30,64 +43,90 @@ static bool options_check(const struct cli_arguments *arguments, struct error *e
     return true;
 }
 
-/* Puts back all of one kind; how many in `count`. */
-static bool kind_put_back(const struct retry *retry, const char *tenant, const char *until,
-                          const char *kind, int64_t *count, struct error *error)
+static struct retry_kind *kind_of(struct retry_kinds *kinds, const char *name)
 {
-    const struct cli_arguments *arguments = retry->arguments;
-    const char *parameters[] = {tenant,
-                                retry->state,
-                                kind,
-                                cli_option_text(arguments, "course", NULL),
-                                cli_option_text(arguments, "since", NULL),
-                                until};
-    int64_t batch = RETRY_BATCH;
-    while (batch == RETRY_BATCH) {
-        struct pg_result result;
-        bool is_done = cli_database_call(retry->sync, QUEUE_RETRY, parameters, &result, error);
-        batch = is_done && pg_result_rows(&result) == 1 ? pg_result_integer(&result, 0, 1) : 0;
-        pg_sync_clear(&result);
-        if (!is_done)
-            return false;
-        *count += batch;
-    }
-    return true;
+    size_t at = 0;
+    while (at < kinds->count && strcmp(kinds->kinds[at].name, name) < 0)
+        at++;
+    if (at < kinds->count && strcmp(kinds->kinds[at].name, name) == 0)
+        return &kinds->kinds[at];
+    if (kinds->count == RETRY_KINDS)
+        abort();
+    memmove(&kinds->kinds[at + 1], &kinds->kinds[at],
+            (kinds->count++ - at) * sizeof kinds->kinds[0]);
+    kinds->kinds[at] = (struct retry_kind){0};
+    (void)snprintf(kinds->kinds[at].name, RETRY_KIND_BYTES, "%s", name);
+    return &kinds->kinds[at];
 }
 
-static bool kind_write_json(const struct retry *retry, const char *tenant, const char *kind,
-                            int64_t messages, int64_t too_late)
+/* Puts back all of a tenant that is meant; how many into `kinds`, before an error too. */
+static bool tenant_put_back(const struct retry *retry, const char *tenant, const char *until,
+                            struct retry_kinds *kinds, struct error *error)
+{
+    const struct cli_arguments *arguments = retry->arguments;
+    char after[RETRY_PLACE_BYTES], after_id[RETRY_PLACE_BYTES];
+    const char *parameters[] = {tenant,
+                                retry->state,
+                                cli_option_text(arguments, "kind", NULL),
+                                cli_option_text(arguments, "course", NULL),
+                                cli_option_text(arguments, "since", NULL),
+                                until,
+                                NULL,
+                                NULL};
+    bool is_done = true, is_more = true;
+    while (is_done && is_more) {
+        struct pg_result result;
+        is_done = cli_database_call(retry->sync, QUEUE_RETRY, parameters, &result, error);
+        is_more = is_done && pg_result_rows(&result) > 0;
+        for (size_t i = 0; is_more && i < pg_result_rows(&result); i++)
+            if (!pg_result_is_null(&result, i, 0))
+                kind_of(kinds, pg_result_text(&result, i, 0, NULL))->messages +=
+                    pg_result_integer(&result, i, 1);
+        if (is_more) {
+            (void)snprintf(after, sizeof after, "%s", pg_result_text(&result, 0, 2, NULL));
+            (void)snprintf(after_id, sizeof after_id, "%s", pg_result_text(&result, 0, 3, NULL));
+            parameters[6] = after;
+            parameters[7] = after_id;
+        }
+        pg_sync_clear(&result);
+    }
+    return is_done;
+}
+
+static bool kind_write_json(const struct retry *retry, const char *tenant,
+                            const struct retry_kind *kind)
 {
     bool is_dry = cli_has_option(retry->arguments, "dry-run");
     struct json *row = json_new_object();
-    bool is_whole =
-        row != NULL && json_set(row, "tenant", json_new_text(tenant, strlen(tenant))) &&
-        json_set(row, "kind", json_new_text(kind, strlen(kind))) &&
-        json_set(row, "state", json_new_text(retry->state, strlen(retry->state))) &&
-        json_set(row, is_dry ? "would_be_put_back" : "put_back", json_new_integer(messages)) &&
-        json_set(row, "too_late", json_new_integer(too_late));
+    bool is_whole = row != NULL && json_set(row, "tenant", json_new_text(tenant, strlen(tenant))) &&
+                    json_set(row, "kind", json_new_text(kind->name, strlen(kind->name))) &&
+                    json_set(row, "state", json_new_text(retry->state, strlen(retry->state))) &&
+                    json_set(row, is_dry ? "would_be_put_back" : "put_back",
+                             json_new_integer(kind->messages)) &&
+                    json_set(row, "too_late", json_new_integer(kind->too_late));
     if (is_whole)
         return json_append(retry->answer, row);
     json_free(row);
     return false;
 }
 
-static bool kind_write(const struct retry *retry, const char *tenant, const char *kind,
-                       int64_t messages, int64_t too_late, struct error *error)
+static bool kind_write(const struct retry *retry, const char *tenant, const struct retry_kind *kind,
+                       struct error *error)
 {
     bool is_dry = cli_has_option(retry->arguments, "dry-run");
     if (retry->answer != NULL)
-        return kind_write_json(retry, tenant, kind, messages, too_late) ||
-               error_set(error, EX_OSERR, "no memory");
-    (void)printf("%-20s %-20s %8" PRId64 " %s", tenant, kind, messages,
+        return kind_write_json(retry, tenant, kind) || error_set(error, EX_OSERR, "no memory");
+    (void)printf("%-20s %-20s %8" PRId64 " %s", tenant, kind->name, kind->messages,
                  is_dry ? "would be put back" : "put back");
-    if (too_late > 0)
-        (void)printf(", %" PRId64 " too late for it", too_late);
+    if (kind->too_late > 0)
+        (void)printf(", %" PRId64 " too late for it", kind->too_late);
     (void)puts("");
     return true;
 }
 
-static bool tenant_retry(struct retry *retry, const char *tenant, const char *until,
-                         struct error *error)
+/* How many there are, of each kind. */
+static bool tenant_count(const struct retry *retry, const char *tenant, const char *until,
+                         struct retry_kinds *kinds, struct error *error)
 {
     const struct cli_arguments *arguments = retry->arguments;
     const char *parameters[] = {tenant,
@@ -96,21 +135,32 @@ static bool tenant_retry(struct retry *retry, const char *tenant, const char *un
                                 cli_option_text(arguments, "course", NULL),
                                 cli_option_text(arguments, "since", NULL),
                                 until};
-    struct pg_result kinds;
-    bool is_done = cli_database_call(retry->sync, QUEUE_RETRY_COUNT, parameters, &kinds, error);
-    for (size_t i = 0; is_done && i < pg_result_rows(&kinds); i++) {
-        const char *kind = pg_result_text(&kinds, i, 0, NULL);
-        int64_t messages = 0;
-        if (cli_has_option(arguments, "dry-run"))
-            messages = pg_result_integer(&kinds, i, 1);
-        else
-            is_done = kind_put_back(retry, tenant, until, kind, &messages, error);
-        retry->put_back += messages;
-        is_done = is_done &&
-                  kind_write(retry, tenant, kind, messages, pg_result_integer(&kinds, i, 2), error);
+    struct pg_result counts;
+    bool is_done = cli_database_call(retry->sync, QUEUE_RETRY_COUNT, parameters, &counts, error);
+    for (size_t i = 0; is_done && i < pg_result_rows(&counts); i++) {
+        struct retry_kind *kind = kind_of(kinds, pg_result_text(&counts, i, 0, NULL));
+        kind->messages =
+            cli_has_option(arguments, "dry-run") ? pg_result_integer(&counts, i, 1) : 0;
+        kind->too_late = pg_result_integer(&counts, i, 2);
     }
-    pg_sync_clear(&kinds);
+    pg_sync_clear(&counts);
     return is_done;
+}
+
+/* What was put back before an error is said all the same: it is done. */
+static bool tenant_retry(struct retry *retry, const char *tenant, const char *until,
+                         struct error *error)
+{
+    struct retry_kinds kinds = {.count = 0};
+    bool is_done = tenant_count(retry, tenant, until, &kinds, error);
+    bool is_written = is_done;
+    if (is_done && !cli_has_option(retry->arguments, "dry-run"))
+        is_done = tenant_put_back(retry, tenant, until, &kinds, error);
+    for (size_t i = 0; is_written && i < kinds.count; i++) {
+        retry->put_back += kinds.kinds[i].messages;
+        is_written = kind_write(retry, tenant, &kinds.kinds[i], error);
+    }
+    return is_done && is_written;
 }
 
 static bool retry_run(struct retry *retry, struct error *error)
@@ -130,7 +180,6 @@ static bool retry_run(struct retry *retry, struct error *error)
     return is_done;
 }
 
-/* What was put back before an error is said all the same: it is done. */
 static bool answer_write(const struct retry *retry, bool is_done)
 {
     if (retry->answer == NULL) {
