@@ -24,7 +24,9 @@ static const struct pg_statement opt_in_statement = {
     "page_opt_in", "select handbell.page_opt_in($1, $2, $3, $4)", 4};
 static const struct pg_statement in_flight_statement = {
     "page_in_flight", "select handbell.page_in_flight($1, $2, $3)", 3};
-static const struct pg_statement alive_statement = {"page_alive", "select true", 0};
+/* Of nobody: it wants the schema and the right of the pages' login, as every page does. */
+static const struct pg_statement alive_statement = {"page_alive",
+                                                    "select handbell.page_in_flight(0, 0, '')", 0};
 
 struct page_database {
     struct pg *pg;
@@ -32,7 +34,9 @@ struct page_database {
     void (*on_unfit)(void *context, const char *reason);
     void *context;
     struct log_pause away;
-    bool is_connected_said; /* since it was last said to be away */
+    struct log_pause refused;
+    bool is_away_said;
+    bool has_connected; /* ever */
 };
 
 /* One call under way; exactly one of the three is set. */
@@ -44,22 +48,33 @@ struct page_call {
     void *context;
 };
 
+static void ignore_reply(void *context, enum page_reply reply)
+{
+    (void)context;
+    (void)reply;
+}
+
 static void database_changed(void *context, enum pg_state state, const char *reason)
 {
     struct page_database *database = context;
     uint32_t left_out = 0;
     switch (state) {
     case PG_STATE_UP:
-        if (!database->is_connected_said)
-            LOG(LOG_LEVEL_INFO, "database_connected", log_text("by", "web"));
-        database->is_connected_said = true;
+        if (database->is_away_said || !database->has_connected)
+            LOG(LOG_LEVEL_INFO,
+                database->is_away_said ? "database_found_again" : "database_connected",
+                log_text("by", "web"));
+        database->is_away_said = false;
+        database->has_connected = true;
+        /* One that is not migrated, or a login without the right, is said before anybody clicks. */
+        (void)page_ask_alive(database, ignore_reply, NULL);
         return;
     case PG_STATE_DOWN:
         if (!log_pause_over(&database->away, clock_monotonic_ms(), &left_out))
             return;
         LOG(LOG_LEVEL_WARNING, "database_away", log_text("reason", reason),
             log_int("left_out", left_out));
-        database->is_connected_said = false;
+        database->is_away_said = true;
         return;
     case PG_STATE_UNFIT:
         database->on_unfit(database->context, reason);
@@ -121,9 +136,11 @@ static bool is_passing(const char *sqlstate)
 
 static enum page_reply reply_read(struct page_call *call, const struct pg_result *result)
 {
+    uint32_t left_out = 0;
     if (result->kind == PG_RESULT_REFUSED && !is_passing(result->sqlstate)) {
-        LOG(LOG_LEVEL_ERROR, "page_call_refused", log_text("sqlstate", result->sqlstate),
-            log_text("reason", result->text));
+        if (log_pause_over(&call->database->refused, clock_monotonic_ms(), &left_out))
+            LOG(LOG_LEVEL_ERROR, "page_call_refused", log_text("sqlstate", result->sqlstate),
+                log_text("reason", result->text), log_int("left_out", left_out));
         return PAGE_REPLY_FAILED;
     }
     if (result->kind != PG_RESULT_ROWS)

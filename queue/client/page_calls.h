@@ -65,7 +65,8 @@ bool page_opt_in(struct page_database *database, const struct page_link *link,
 /* After a committed opt-out: may a mail of its topic still be on the wire? */
 bool page_ask_in_flight(struct page_database *database, const struct page_link *link,
                         page_on_answer *on_done, void *context);
-/* Does the database answer at all? */
+/* Would the database take a page's call? Not where it is away, not migrated, or the login has no
+ * right; the reason is logged, then ever more rarely. Asked by itself at each new connection. */
 bool page_ask_alive(struct page_database *database, page_on_reply *on_done, void *context);
 
 #endif

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.support import process, tokens
+from tests.support import process, schema, tokens
 from tests.support.web import (
     BOUNDARY,
     MULTIPART,
@@ -335,6 +335,17 @@ def test_health_follows_the_database(web, cluster):
         cluster.start()
     process.wait_until(lambda: site.ask("GET", "/healthz").status == 200, 15, "health says yes")
     assert program.is_running()
+
+
+def test_pages_that_could_take_no_opt_out_are_not_healthy_and_say_why_once(handbell):
+    """Their login has no right: they would serve nothing but excuses."""
+    port = process.free_port()
+    web = handbell.make("web", schema.WORKER, {"web": {"listen": f"127.0.0.1:{port}"}}).start()
+    process.wait_until(lambda: process.is_listening(port), 20, "the pages listen")
+    process.wait_until(lambda: "permission denied" in web.log_text(), 20, "it is said before anybody asks")
+    for _ in range(3):
+        assert Site(f"http://127.0.0.1:{port}").ask("GET", "/healthz").status == 503
+    assert web.log_text().count("event=page_call_refused") == 1
 
 
 def test_a_click_during_a_restart_of_the_database_is_answered_and_holds(

@@ -308,15 +308,17 @@ static void visit_refuse(struct visit *visit)
                       took_ms < REFUSED_AFTER_MS ? REFUSED_AFTER_MS - took_ms : 0);
 }
 
-/* --- or checking: is the database there? --- */
+/* --- or checking: is the database there, and would it take an opt-out? --- */
 
 static void visit_checked(void *context, enum page_reply reply)
 {
     struct visit *visit = context;
     if (reply == PAGE_REPLY_DONE)
         visit_answer_text(visit, 200, "ok\n");
-    else
+    else if (reply == PAGE_REPLY_AWAY)
         visit_answer_text(visit, 503, "the database does not answer\n");
+    else
+        visit_answer_text(visit, 503, "the database refuses the pages: their log says why\n");
     visit_enter(visit, VISIT_ANSWERED);
 }
 
@@ -416,7 +418,7 @@ static void counts_due(void *context)
 static bool flow_start(struct page_flow *flow, const struct config *config, struct error *error)
 {
     if (!token_keys_read(config_text(config, "security", "key_file"), &flow->keys, error))
-        return false;
+        return error_prefix(error, "[security] key_file");
     flow->pages = pages_load(config_text(config, "templates", "dir"), error);
     if (flow->pages == NULL)
         return false;
@@ -453,7 +455,7 @@ bool page_flow_reload(struct page_flow *flow, const struct config *config, struc
 {
     struct token_keys keys;
     if (!token_keys_read(config_text(config, "security", "key_file"), &keys, error))
-        return false;
+        return error_prefix(error, "[security] key_file");
     struct pages *pages = pages_load(config_text(config, "templates", "dir"), error);
     if (pages != NULL) {
         pages_free(flow->pages);
