@@ -3,6 +3,7 @@ run, for it needs a minute, and the first time a package mirror."""
 
 import json
 import re
+import secrets
 import shlex
 import subprocess
 
@@ -244,6 +245,104 @@ def test_dkim_keys_that_are_roots_alone_come_as_credentials(machine):
     machine.run("rm", "-r", folder)
     machine.systemctl("daemon-reload")
     machine.systemctl("restart", unit, WORKERS[1])
+
+
+def drop_in(machine, unit, *lines):
+    """Settings of a unit's own, in force at its next start; without any, the shipped ones again."""
+    folder = f"/run/systemd/system/{unit}.d"
+    machine.run("rm", "-rf", folder)
+    if lines:
+        machine.run("mkdir", "-p", folder)
+        machine.run("tee", f"{folder}/own.conf", text="\n".join(["[Service]", *lines, ""]))
+    machine.systemctl("daemon-reload")
+
+
+LOGIN_SINK = """
+import pathlib, signal
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Mailbox
+from aiosmtpd.smtp import AuthResult
+
+def check(server, session, envelope, mechanism, data):
+    word = pathlib.Path("/etc/handbell/smtp-password").read_bytes().strip()
+    return AuthResult(success=(data.login, data.password) == (b"worker@relay.example.org", word), handled=False)
+
+Controller(Mailbox("/var/sink/logged-in"), hostname="127.0.0.1", port=2526, authenticator=check,
+           auth_required=True, auth_require_tls=False).start()
+signal.pause()
+"""
+
+
+@pytest.fixture
+def login_relay(machine):
+    """A relay that wants a login, the password where the page has it, and settings as it says; one worker."""
+    unit, secret = WORKERS[0], secrets.token_hex(16)
+    machine.run("tee", "/etc/handbell/smtp-password", text=f"{secret}\n")
+    machine.run("chmod", "0600", "/etc/handbell/smtp-password")
+    machine.run("systemd-run", "--unit=login-sink", "python3", "-c", LOGIN_SINK)
+    machine.systemctl("stop", WORKERS[1])
+    before = machine.run("cat", "/etc/handbell/handbell.conf").stdout
+    machine.run("tee", "/etc/handbell/handbell.conf", text="[smtp]\nurl = smtp://127.0.0.1:2526\n"
+                "username = worker@relay.example.org\npassword_file = /etc/handbell/smtp-password\n")  # fmt: skip
+    yield secret
+    machine.run("tee", "/etc/handbell/handbell.conf", text=before)
+    drop_in(machine, unit)
+    machine.systemctl("restart", unit, WORKERS[1])
+    machine.systemctl("stop", "login-sink")
+
+
+def mails_logged_in(machine):
+    return len(machine.run("find", f"{SINK}/logged-in", "-type", "f").stdout.splitlines())
+
+
+def test_a_relay_s_password_that_is_root_s_alone_comes_as_a_credential(machine, login_relay):
+    unit = WORKERS[0]
+    (lines,) = re.findall(r"\n +(LoadCredential=smtp-password:.+)\n +(Environment=.+)\n", PAGE)
+    assert machine.run("handbell", "check", "--offline").returncode == 0
+    drop_in(machine, unit, *lines)
+    machine.systemctl("restart", unit)
+    book(machine, "login", 3)
+    machine.wait(lambda: mails_logged_in(machine) == 3, 30, "the relay has let it in")
+    environment = machine.run("cat", f"/proc/{main_pid(machine, unit)}/environ").stdout
+    assert f"/run/credentials/{unit}/smtp-password" in environment
+    assert login_relay not in environment + machine.journal(unit)
+
+
+def test_a_token_that_another_program_renews_is_read_by_way_of_a_group(machine, login_relay):
+    """A credential is a copy of the start. (A password here: how a file is reached is the same.)"""
+    unit = WORKERS[0]
+    (command,) = re.findall(r"sudo (groupadd .+)\n", PAGE)
+    (line,) = re.findall(r"\n +(SupplementaryGroups=.+)\n", PAGE)
+    machine.run(*shlex.split(command))
+    machine.run("install", "-d", "-m", "0755", "/run/tokens")
+    path, before = "/run/tokens/office", mails_logged_in(machine)
+    machine.run("sed", "-i", f"s|^password_file = .*|password_file = {path}|", "/etc/handbell/handbell.conf")
+    machine.run("sh", "-c", f"umask 077; echo wrong >{path}; chgrp {line.partition('=')[2]} {path};"
+                f" chmod 0640 {path}")  # fmt: skip
+    drop_in(machine, unit, line)
+    machine.systemctl("restart", unit)
+    book(machine, "renewed", 2)
+    machine.wait(lambda: "relay_paused" in machine.journal(unit), 30, "the relay refuses the old one")
+    machine.run("sh", "-c", f"cat /etc/handbell/smtp-password >{path}")
+    machine.wait(lambda: mails_logged_in(machine) == before + 2, 60, "the new one is read")
+
+
+def test_a_worker_that_grows_past_its_limit_is_ended_and_comes_back_with_nothing_lost(machine):
+    unit = WORKERS[1]
+    for each, limit in zip(SERVICES, (512, 512, 256)):
+        assert machine.show(each, "MemoryMax") == str(limit << 20)
+    if "memory" not in machine.run("cat", "/sys/fs/cgroup/cgroup.controllers").stdout.split():
+        pytest.skip("the kernel here gives a container no limit of memory")
+    machine.systemctl("stop", WORKERS[0])
+    count = restarts(machine, unit)
+    machine.systemctl("set-property", "--runtime", unit, "MemoryMax=3M", "MemorySwapMax=0")
+    book(machine, "grown", 30)
+    machine.wait(lambda: restarts(machine, unit) > count, 30, "it was ended")
+    machine.systemctl("set-property", "--runtime", unit, "MemoryMax=512M")
+    machine.wait(lambda: "oom-kill" in machine.journal(unit), 10, "systemd says why")
+    wait_restarted(machine, unit, count, 30)
+    wait_for_mails(machine, "grown", 30)
+    machine.systemctl("start", WORKERS[0])
 
 
 def test_a_wrong_setting_is_said_and_not_tried_again(machine):
