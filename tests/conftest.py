@@ -1,6 +1,7 @@
 """Fixtures: a private cluster a session, a fresh migrated database a test, and connections to it."""
 
 import itertools
+import shutil
 
 import pytest
 
@@ -109,3 +110,6 @@ def handbell(tmp_path, cluster, database):
     started = programs.Programs(tmp_path, cluster, database)
     yield started
     started.stop()
+    # pytest keeps the folders of all tests until the end: of these, without the journals' megabytes.
+    for program in started.all:
+        shutil.rmtree(program.state, ignore_errors=True)

@@ -1,29 +1,37 @@
 """DKIM keys for tests: made by openssl as docs/operations.md says, published in a dictionary."""
 
 import base64
-import os
+import collections
 import subprocess
 
 import dkim
 
 
+# (kind, bits): [(the key's file, its record's text)], as they were made: openssl looks long for primes.
+MADE = collections.defaultdict(list)
+
+
 class DkimKeys:
-    """A key folder as `[dkim] key_dir` wants it, and the records of what is in it."""
+    """A key folder as `[dkim] key_dir` wants it, and the records of what is in it. Its keys are all
+    different; those of another folder may be the same."""
 
     def __init__(self, folder):
         self.folder = folder
         self.records = {}  # name with its final dot: text
+        self.counts = collections.Counter()
 
     def make(self, domain, selector, kind="rsa", bits=2048, is_waiting=False):
         """Writes a key and publishes it; returns the record's text."""
         path = self.folder / domain / f"{selector}.pem{'.next' if is_waiting else ''}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        words = ["-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}"]
-        if kind == "ed25519":
-            words = ["-algorithm", "ED25519"]
-        subprocess.run(["openssl", "genpkey", *words, "-out", path], check=True, capture_output=True)
-        os.chmod(path, 0o600)
-        text = record_of(path, kind)
+        made = MADE[kind, bits]
+        if self.counts[kind, bits] == len(made):
+            made.append(generate(path, kind, bits))
+        key, text = made[self.counts[kind, bits]]
+        self.counts[kind, bits] += 1
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(key)
         self.records[f"{selector}._domainkey.{domain}."] = text
         return text
 
@@ -54,6 +62,15 @@ class DkimKeys:
             fields = checked.signature_fields
             found.append((fields[b"a"].decode(), fields[b"s"].decode(), is_good))
         return found
+
+
+def generate(path, kind, bits):
+    """(the key's file, its record's text) of a new key."""
+    words = ["-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}"]
+    if kind == "ed25519":
+        words = ["-algorithm", "ED25519"]
+    subprocess.run(["openssl", "genpkey", *words, "-out", path], check=True, capture_output=True)
+    return path.read_bytes(), record_of(path, kind)
 
 
 def record_of(path, kind):
