@@ -99,7 +99,27 @@ def check_story(text, mails):
     assert len(mails) > 50
 
 
-def test_mails_are_there_within_a_minute_and_ctrl_c_leaves_nothing(folder, web_port_is_taken):
+def kill_its_worker(demo):
+    """As it invites its reader to do: what comes meanwhile goes when it has started it again."""
+    before, told = len(demo.mails()), demo.text().count("none of them twice")
+    line = next(line for line in demo.children() if b"\0worker\0" in line)
+    pids = [path.parent.name for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if read(path) == line]
+    (pid,) = map(int, pids)
+    assert told or f"kill -9 {pid}" in demo.text()
+    os.kill(pid, signal.SIGKILL)
+    process.wait_until(lambda: demo.text().count("none of them twice") > told, 30, "it goes on")
+    assert len(demo.mails()) == before + 5
+    assert "The worker is killed (signal 9)" in demo.text()
+
+
+def read(path):
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_mails_are_there_within_a_minute_a_killed_worker_goes_on_and_ctrl_c_leaves_nothing(folder, web_port_is_taken):
     demo = Run(folder)
     try:
         demo.wait()
@@ -109,6 +129,8 @@ def test_mails_are_there_within_a_minute_and_ctrl_c_leaves_nothing(folder, web_p
         with urllib.request.urlopen(url, timeout=10) as answer:
             assert answer.status == 200
         assert demo.children()
+        for _ in range(2):
+            kill_its_worker(demo)
         demo.end(signal.SIGINT)
     finally:
         demo.process.kill()

@@ -124,13 +124,29 @@ class Demo:
             if problem is not None:
                 raise RuntimeError(f"the demo's {kind} {ref}: {problem}")
 
-    def wait_for_ctrl_c(self):
+    def killed(self):
+        """Worker and pages that somebody has killed. What ended by itself, or is not ours, is an error."""
+        if self.mailbox.process.poll() is not None:
+            raise RuntimeError("the mail server ended")
+        gone = [program for program in self.programs.all if not program.is_running()]
+        for program in gone:
+            status = program.process.returncode
+            if status >= 0:
+                raise RuntimeError(f"handbell {program.word} ended with status {status}: see {program.log}")
+        return gone
+
+    def keep_running(self):
+        """Starts again what was killed, as systemd does in an installation, and says so."""
+        for program in self.killed():
+            demo_story.say_killed(program)
+            program.start()
+
+    def wait_for_ctrl_c(self, story):
         while True:
             time.sleep(0.2)
-            for program in self.programs.all:
-                program.check_running()
-            if self.mailbox.process.poll() is not None:
-                raise RuntimeError("the mail server ended")
+            if self.worker in self.killed():
+                demo_story.tell_kill(story)
+            self.keep_running()
 
     def stop(self):
         """Ends everything; the mails and logs stay until the next start."""
@@ -156,8 +172,7 @@ def main():
         demo_story.say_start(folder)
         demo.start()
         demo.load()
-        demo_story.tell(demo)
-        demo.wait_for_ctrl_c()
+        demo.wait_for_ctrl_c(demo_story.tell(demo))
     except Ended:
         print("\nEnding.", flush=True)
     except (RuntimeError, AssertionError, OSError) as error:

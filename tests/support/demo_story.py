@@ -55,6 +55,12 @@ def say_start(folder):
     say(f"Logs and mails: {folder}")
 
 
+def say_killed(program):
+    number = -program.process.returncode
+    say()
+    say(f"handbell {program.word} was killed (signal {number}). It is started again, as systemd would.")
+
+
 class Story:
     def __init__(self, demo):
         self.demo = demo
@@ -63,6 +69,7 @@ class Story:
         self.courses = demo_facts.courses()
         self.by_address = {facts["email"].lower(): ref for ref, facts in self.people.items()}
         self.seen = set()
+        self.kills = 0
 
     def name(self, ref):
         facts = self.people[ref]
@@ -80,15 +87,16 @@ class Story:
         school = address.partition("@")[2].partition(".")[0]
         return demo_facts.SCHOOLS.get(school, school)
 
-    def wait(self, timeout_s=40):
-        """Until all is sent that is to be sent now; returns the mails that are new."""
-
+    def until(self, condition, what):
         def is_done():
-            for program in self.demo.programs.all:
-                program.check_running()
-            return is_quiet(self.demo.owner)
+            self.demo.keep_running()
+            return condition()
 
-        process.wait_until(is_done, timeout_s, "the worker has sent what is due", 0.1)
+        process.wait_until(is_done, 60, what, 0.1)
+
+    def wait(self):
+        """Until all is sent that is to be sent now; returns the mails that are new."""
+        self.until(lambda: is_quiet(self.demo.owner), "the worker has sent what is due")
         fresh = [(path, mail) for path, mail in self.demo.mailbox.mails() if path not in self.seen]
         self.seen.update(path for path, _ in fresh)
         return fresh
@@ -97,17 +105,17 @@ class Story:
         """Alerts settle for three seconds: waits until none is left that is not a digest."""
         statement = """select not exists (select from handbell.message
                        where not is_sealed and due < now() + interval '5 s')"""
-        process.wait_until(lambda: is_quiet(self.demo.owner)
-                           and self.demo.owner.execute(statement).fetchone()[0],
-                           40, "the alerts have settled", 0.1)  # fmt: skip
+        self.until(lambda: is_quiet(self.demo.owner)
+                   and self.demo.owner.execute(statement).fetchone()[0],
+                   "the alerts have settled")  # fmt: skip
         return self.wait()
 
     def wait_for_rules(self):
         """Until what is due within half a minute has fired."""
         statement = "select not exists (select from handbell.course_rule where job_id is null and due < %s)"
         soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=30)
-        process.wait_until(lambda: self.demo.owner.execute(statement, [soon]).fetchone()[0],
-                           40, "the rules that are due have fired", 0.1)  # fmt: skip
+        self.until(lambda: self.demo.owner.execute(statement, [soon]).fetchone()[0],
+                   "the rules that are due have fired")  # fmt: skip
 
     def publish(self, courses):
         with self.portal.connection.transaction():
@@ -246,6 +254,26 @@ def tell_reminder(story):
     story.tell_mails(story.wait())
 
 
+def tell_kill(story):
+    """Somebody has killed the worker. A change comes while there is none, and nothing of it is lost."""
+    story.kills += 1
+    course = demo_facts.CHANGED_COURSE
+    say_title(f"The worker is killed (signal {-story.demo.worker.process.returncode})")
+    say(f'Before it is started again, "{story.title(course)}" moves to room {story.kills}. The mails wait.')
+    story.portal.change_course(course, venue=f"Westmarch Professional Centre, room {story.kills}")
+    say("Now it is started again, as systemd would, reads in its journal what it was sending, and goes on:")
+    story.demo.worker.start()
+    say()
+    story.tell_mails(story.wait())
+    ids = {mail["Message-ID"] for _, mail in story.demo.mailbox.mails()}
+    twice = len(story.seen) - len(ids)
+    say()
+    say(f"{len(story.seen)} mails in all, {twice or 'none'} of them twice. Kill it again as often as you like.")
+    if twice:
+        say("Those were on the wire when it was killed, with their end unknown. A notice then goes again, with"
+            " the same Message-ID; an alert does not.")  # fmt: skip
+
+
 def tell_why(story):
     person, course = demo_facts.OPTS_OUT, demo_facts.LATE_COURSE
     say_title(f'7. handbell why: {story.name(person)} and "{story.title(course)}"')
@@ -267,17 +295,20 @@ def tell_ending(story, alerts, cancellations):
         ("A cancellation", str(cancellations[0][0])),
         (f"All {len(story.seen)} mails", str(demo.mailbox.folder / "new")),
         ("An opt-out page", url),
+        ("The worker's log", str(demo.worker.log)),
         ("Its settings", str(demo.worker.config)),
         ("Its database", f'psql "{demo.cluster.url("handbell", "portal_demo")}"'),
     ]
     for what, where in rows:
         print(f"  {what:<18}  {where}", flush=True)
     say()
+    say(f"Kill the worker, and watch here what is lost and what goes twice: kill -9 {demo.worker.process.pid}")
     say("Everything stays up until Ctrl-C.")
     sys.stdout.flush()
 
 
 def tell(demo):
+    """All of it. Returns the story, which goes on where somebody kills the worker."""
     story = Story(demo)
     alerts = tell_publishing(story)
     tell_bookings(story)
@@ -287,3 +318,4 @@ def tell(demo):
     tell_reminder(story)
     tell_why(story)
     tell_ending(story, alerts, cancellations)
+    return story
