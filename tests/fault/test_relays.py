@@ -168,6 +168,30 @@ def test_mail_fails_over_and_new_mail_returns(handbell, mail_store, owner, publi
         back.stop()
 
 
+def test_a_relay_that_is_down_is_tried_without_a_mail(handbell, owner, publish):
+    port = process.free_port()
+    worker = handbell.start_worker(f"smtp://127.0.0.1:{port}")
+    wait_for_relays(owner, "up")
+    publish("c", 4)
+    wait_for_relays(owner, "down")
+
+    def attempts():
+        return owner.execute("select array_agg(attempts order by message_id) from message").fetchone()
+
+    before = attempts()
+    tried = worker.log_text().count("event=relay_still_paused")
+    owner.execute("update message set due = now() where state = 'ready'")
+    wait_for_log(worker, "event=relay_still_paused", count=tried + 1)
+    time.sleep(0.5)  # it would be recorded by then
+    assert attempts() == before
+    back = MailStore(port)
+    try:
+        back.wait_for(4, timeout_s=30)
+        assert worker.stop() == 0
+    finally:
+        back.stop()
+
+
 def test_no_more_go_than_the_limit_says_also_across_a_restart(
     handbell, mail_store, owner, publish, demo
 ):

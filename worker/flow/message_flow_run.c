@@ -58,8 +58,8 @@ void message_flow_set_relay(struct message_flow *flow, int number, struct smtp_c
 void message_flow_tick(struct message_flow *flow)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    relay_tick(&flow->relay, message_flow_held(flow), now_ms);
-    if (relay_is_silent(&flow->relay, now_ms)) /* perhaps another takes it */
+    bool is_left_alone = relay_tick(&flow->relay, message_flow_held(flow), now_ms);
+    if (is_left_alone || relay_is_silent(&flow->relay, now_ms)) /* perhaps another takes it */
         message_steps_give_back_unbegun(flow);
     message_flow_advance(flow);
 }

@@ -25,7 +25,8 @@ uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint
         return 0;
     if (lane > LANE_ACCOUNT && worth_holding < capacity)
         capacity = worth_holding;
-    if (relay_is_silent(&flow->relay, now_ms) ||
+    /* One that is down is tried without a mail first: urgent mail would wait for it. */
+    if (relay_is_down(&flow->relay, now_ms) ||
         relay_limit_wait_ms(&flow->relay.limit, relay_limit_class_of(lane), now_ms) > 0)
         return 0;
     return breaker_room(&flow->relay.breaker, now_ms, message_flow_held(flow) + coming,

@@ -130,8 +130,27 @@ bool relay_is_limited(const struct relay *relay)
     return relay->options.per_minute > 0 || relay->options.per_day > 0 || relay->has_other_settings;
 }
 
-void relay_tick(struct relay *relay, uint32_t held, uint64_t now_ms)
+/* It takes connections and says nothing, or no packet comes back: a mail or two do not fill all its
+ * sessions, and would wait here for the minutes of its time-outs. */
+static bool relay_leave_unheard(struct relay *relay, uint64_t now_ms)
 {
+    static const struct outcome unheard = {.kind = OUTCOME_DEFERRED,
+                                           .scope = OUTCOME_SCOPE_RELAY,
+                                           .verb = OUTCOME_VERB_CONNECT,
+                                           .text = "no session opens"};
+    bool is_left = false;
+    for (unsigned i = 0; i < BREAKER_FAILURES; i++)
+        is_left |= relay_count_failure(relay, &unheard, now_ms);
+    if (relay->opened_at_ms > relay->silent_since_ms)
+        relay->opened_at_ms = relay->silent_since_ms;
+    relay->silent_since_ms = now_ms;
+    smtp_client_give_back(relay->client);
+    return is_left;
+}
+
+bool relay_tick(struct relay *relay, uint32_t held, uint64_t now_ms)
+{
+    bool is_left = false;
     uint32_t before = relay->window.size;
 
     relay->ended[relay->tick] = relay->ended_now;
@@ -139,13 +158,17 @@ void relay_tick(struct relay *relay, uint32_t held, uint64_t now_ms)
     relay->ended_before = relay->ended_now;
     relay->ended_now = 0;
     if (relay->client == NULL)
-        return;
-    if (relay->sending < relay->window.size)
-        relay->silent_since_ms = now_ms;
-    else
+        return false;
+    bool is_unheard = relay->sending > 0 && !smtp_client_is_connected(relay->client);
+    if (relay->sending >= relay->window.size)
         window_pass_time(&relay->window, now_ms);
+    else if (!is_unheard)
+        relay->silent_since_ms = now_ms;
     relay_set_window(relay, before);
+    if (is_unheard && relay_is_silent(relay, now_ms))
+        is_left = relay_leave_unheard(relay, now_ms);
     relay_try(relay, held, now_ms);
+    return is_left;
 }
 
 uint32_t relay_rate(const struct relay *relay)

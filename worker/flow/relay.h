@@ -24,8 +24,8 @@ enum {
     RELAY_MINUTE_TICKS = 120,
     /* Left alone for so long, others get its mail. */
     RELAY_DOWN_MS = 5000,
-    /* With all sessions at work and not one answer for so long, likewise; its time-outs, which are
-     * RFC 5321's, are minutes. */
+    /* With all sessions at work and not one answer for so long, likewise, and with mails that wait
+     * for a session while none opens; its time-outs, which are RFC 5321's, are minutes. */
     RELAY_SILENT_MS = 30000,
 };
 
@@ -61,8 +61,9 @@ void relay_set(struct relay *relay, int number, struct smtp_client *client, uint
  * `relay->breaker.retry_at_ms` says until when. Pausing and recovering are logged here. */
 bool relay_take_outcome(struct relay *relay, const struct outcome *outcome, uint64_t now_ms);
 /* To be called every RELAY_TICK_MS, with the mails that are held for it. A relay that is down and
- * has no mail is tried without one. */
-void relay_tick(struct relay *relay, uint32_t held, uint64_t now_ms);
+ * has no mail is tried without one. True as above: no session has opened for long, though mails
+ * wait for one; its client gives them back. */
+bool relay_tick(struct relay *relay, uint32_t held, uint64_t now_ms);
 
 /* All its sessions wait for an answer, and have for long. */
 bool relay_is_silent(const struct relay *relay, uint64_t now_ms);

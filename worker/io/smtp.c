@@ -2,6 +2,7 @@
  * said over a session is smtp_dialogue.c's. */
 #include "worker/io/smtp.h"
 
+#include "worker/io/smtp_line.h"
 #include "worker/io/smtp_session.h"
 
 #include <stdio.h>
@@ -14,13 +15,6 @@ enum {
     TICK_MAX_MS = 1000,
     REOPEN_MIN_MS = 1000, /* while other sessions live: the relay may cap connections */
     REOPEN_MAX_MS = 60000,
-};
-
-/* In line, first to last. */
-struct line {
-    struct smtp_transaction *first;
-    struct smtp_transaction *last;
-    unsigned count;
 };
 
 /* `is_probing`: the last attempt to connect failed, or none was made yet; one connection is then
@@ -36,8 +30,8 @@ struct smtp_client {
     unsigned connecting;
     unsigned idle;
     unsigned busy;
-    struct line urgent;
-    struct line ordinary;
+    struct smtp_line urgent;
+    struct smtp_line ordinary;
     unsigned held;
     struct smtp_statistics totals;
     struct loop_defer turn;
@@ -52,44 +46,13 @@ struct smtp_client {
     void *room_context;
     void (*on_tried)(void *context, const struct outcome *failure); /* NULL: nobody tries */
     void *tried_context;
+    bool is_giving_back;
     bool is_draining;
     uint64_t drain_until_ms;
     void (*on_drained)(void *context);
     void *drained_context;
     struct smtp_session *sessions[]; /* `session_limit` of them */
 };
-
-static void line_push(struct line *line, struct smtp_transaction *transaction)
-{
-    transaction->next = NULL;
-    if (line->last == NULL)
-        line->first = transaction;
-    else
-        line->last->next = transaction;
-    line->last = transaction;
-    line->count++;
-}
-
-static void line_push_front(struct line *line, struct smtp_transaction *transaction)
-{
-    transaction->next = line->first;
-    line->first = transaction;
-    if (line->last == NULL)
-        line->last = transaction;
-    line->count++;
-}
-
-static struct smtp_transaction *line_pop(struct line *line)
-{
-    struct smtp_transaction *transaction = line->first;
-    if (transaction == NULL)
-        return NULL;
-    line->first = transaction->next;
-    if (line->first == NULL)
-        line->last = NULL;
-    line->count--;
-    return transaction;
-}
 
 static unsigned client_waiting(const struct smtp_client *client)
 {
@@ -122,8 +85,8 @@ static void client_finish(struct smtp_client *client, struct smtp_transaction *t
 
 static struct smtp_transaction *client_pop(struct smtp_client *client)
 {
-    struct smtp_transaction *transaction = line_pop(&client->urgent);
-    return transaction != NULL ? transaction : line_pop(&client->ordinary);
+    struct smtp_transaction *transaction = smtp_line_pop(&client->urgent);
+    return transaction != NULL ? transaction : smtp_line_pop(&client->ordinary);
 }
 
 /* A session too many gets no more work: it grows idle, and is closed. */
@@ -145,7 +108,7 @@ static struct smtp_transaction *owner_take_ahead(void *context)
 static void owner_put_back(void *context, struct smtp_transaction *transaction)
 {
     struct smtp_client *client = context;
-    line_push_front(transaction->is_urgent ? &client->urgent : &client->ordinary, transaction);
+    smtp_line_push_front(transaction->is_urgent ? &client->urgent : &client->ordinary, transaction);
     loop_defer(client->loop, &client->turn);
 }
 
@@ -320,10 +283,20 @@ static void client_drain_on(struct smtp_client *client)
         on_drained(client->drained_context);
 }
 
+static void client_give_back_waiting(struct smtp_client *client)
+{
+    static const struct outcome unheard = {.kind = OUTCOME_DEFERRED,
+                                           .text = "the relay opens no session"};
+    if (client->is_giving_back && !smtp_client_is_connected(client))
+        client_fail_waiting(client, &unheard);
+    client->is_giving_back = false;
+}
+
 static void client_turn(void *context)
 {
     struct smtp_client *client = context;
     client_bury_closed(client);
+    client_give_back_waiting(client);
     if (client->is_draining) {
         client_drain_on(client);
         return;
@@ -415,7 +388,7 @@ void smtp_client_submit(struct smtp_client *client, struct smtp_transaction *tra
 {
     transaction->was_retried = false;
     client->held++;
-    line_push(transaction->is_urgent ? &client->urgent : &client->ordinary, transaction);
+    smtp_line_push(transaction->is_urgent ? &client->urgent : &client->ordinary, transaction);
     loop_defer(client->loop, &client->turn);
 }
 
@@ -445,6 +418,17 @@ void smtp_client_set_sessions(struct smtp_client *client, unsigned sessions)
         return;
     client->session_limit = limit;
     client->has_ended_some = true; /* there may be room now */
+    loop_defer(client->loop, &client->turn);
+}
+
+bool smtp_client_is_connected(const struct smtp_client *client)
+{
+    return client->idle + client->busy > 0;
+}
+
+void smtp_client_give_back(struct smtp_client *client)
+{
+    client->is_giving_back = true;
     loop_defer(client->loop, &client->turn);
 }
 

@@ -152,6 +152,12 @@ void smtp_client_set_on_room(struct smtp_client *client, void (*on_room)(void *c
  * closed when their mail has ended. */
 void smtp_client_set_sessions(struct smtp_client *client, unsigned sessions);
 
+/* Whether any session is open: the relay has let us in, and has not closed all since. */
+bool smtp_client_is_connected(const struct smtp_client *client);
+/* Ends what waits in line, soon, unless a session opens before: DEFERRED, scope NONE, for nothing
+ * of it was said. Connections that are being made go on. */
+void smtp_client_give_back(struct smtp_client *client);
+
 /* Tries whether the relay lets a session begin, without a mail. `on_tried` is called once: with
  * NULL where it does, or else with what went wrong. One at a time; not called any more after
  * smtp_client_drain or smtp_client_free. */

@@ -1,10 +1,15 @@
 /* Proves when the flow leaves its relay alone, and how much it holds for it. */
+#include "worker/base/clock.h"
 #include "worker/flow/relay.h"
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -112,6 +117,84 @@ static void a_minutes_limit_bounds_what_is_held(void **state)
     assert_int_equal(relay_hold_limit(&relay, 400), RELAY_HOLD_LEAST);
 }
 
+/* A port whose connections the kernel takes, and nobody greets. */
+static int listen_silently(unsigned *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+static void on_time(void *context)
+{
+    loop_stop(context);
+}
+
+static void turn(struct loop *loop)
+{
+    struct loop_timer *timer = loop_timer_new(loop, on_time, loop);
+    loop_timer_start(timer, 100);
+    loop_run(loop);
+    loop_timer_free(timer);
+}
+
+static void on_done(void *context, const struct outcome *outcome)
+{
+    *(struct outcome *)context = *outcome;
+}
+
+static void a_mail_that_waits_for_a_relay_that_says_nothing_is_given_back(void **state)
+{
+    (void)state;
+    unsigned port;
+    int fd = listen_silently(&port);
+    char url[64];
+    struct error error = {0};
+    struct loop *loop = loop_new(&error);
+    struct smtp_options options;
+    const struct relay_options own = {.weight = 1};
+    struct outcome outcome = {.kind = OUTCOME_SENT};
+    struct smtp_transaction transaction = {.mail_from = "sender@example.org",
+                                           .rcpt_to = "reader@example.org",
+                                           .bytes = "x\n",
+                                           .size = 2,
+                                           .on_done = on_done,
+                                           .context = &outcome};
+    struct relay relay = {.connections = 20};
+
+    (void)snprintf(url, sizeof url, "smtp://127.0.0.1:%u", port);
+    smtp_options_init(&options);
+    options.url = url;
+    struct smtp_client *client = smtp_client_new(loop, &options, &error);
+    assert_non_null(client);
+    relay_set(&relay, 1, client, 20, &own);
+    uint64_t now_ms = clock_monotonic_ms();
+    smtp_client_submit(client, &transaction);
+    relay.sending = 1; /* of four sessions */
+    turn(loop);
+    assert_false(relay_tick(&relay, 1, now_ms + RELAY_SILENT_MS - 1000));
+    assert_false(relay_is_down(&relay, now_ms + RELAY_SILENT_MS - 1000));
+    now_ms = clock_monotonic_ms() + RELAY_SILENT_MS;
+    assert_true(relay_tick(&relay, 1, now_ms));
+    assert_true(relay_is_down(&relay, now_ms));
+    assert_int_equal(outcome.kind, OUTCOME_SENT); /* no callback within the call */
+    turn(loop);
+    assert_int_equal(outcome.kind, OUTCOME_DEFERRED);
+    assert_int_equal(outcome.scope, OUTCOME_SCOPE_NONE);
+    /* It stays so, until it lets us in. */
+    relay.sending = 0;
+    assert_false(relay_tick(&relay, 0, now_ms + 500));
+    assert_true(relay_is_down(&relay, now_ms + 500));
+    smtp_client_free(client);
+    loop_free(loop);
+    close(fd);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -122,6 +205,7 @@ int main(void)
         cmocka_unit_test(it_is_down_when_the_pause_lasts_until_it_lets_us_in),
         cmocka_unit_test(the_rate_is_that_of_the_last_minute),
         cmocka_unit_test(a_minutes_limit_bounds_what_is_held),
+        cmocka_unit_test(a_mail_that_waits_for_a_relay_that_says_nothing_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
