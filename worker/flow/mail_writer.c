@@ -1,6 +1,7 @@
 /* One mail, in the order of mail_writer_write: named, linked, dated, rendered, composed. */
 #include "worker/flow/mail_writer.h"
 
+#include "worker/io/smtp_text.h"
 #include "worker/mail/compose.h"
 #include "worker/mail/context.h"
 #include "worker/model/token.h"
@@ -16,6 +17,9 @@ enum {
     MAIL_WRITER_SUBJECT_BYTES = 32 * 1024,
     MAIL_WRITER_NAME_BYTES = 16 * 1024,
     MAIL_WRITER_MESSAGE_ID_BYTES = 320,
+    /* "b-", a token and '@' before it, of the 256 octets of a path with its brackets: RFC 5321
+       section 4.5.3.1.3. */
+    MAIL_WRITER_BOUNCE_DOMAIN_BYTES = 254 - 2 - TOKEN_TEXT_BYTES,
 };
 
 void mail_writer_init(struct mail_writer *writer)
@@ -57,7 +61,9 @@ const char *mail_writer_sender(const struct batch *batch)
 
 bool mail_writer_has_bounces(const struct batch *batch)
 {
-    return json_find_text(batch->tenant, "bounce_domain")[0] != '\0';
+    const char *domain = json_find_text(batch->tenant, "bounce_domain");
+    size_t size = strlen(domain);
+    return size > 0 && size <= MAIL_WRITER_BOUNCE_DOMAIN_BYTES && smtp_address_is_ascii(domain);
 }
 
 char *mail_writer_bounce_address(const struct mail_writer *writer, const struct batch *batch,

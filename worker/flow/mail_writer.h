@@ -50,7 +50,8 @@ bool mail_writer_write(struct mail_writer *writer, const struct mail_writer_inpu
 
 /* The envelope's sender of the batch's mails: the tenant's from_address. */
 const char *mail_writer_sender(const struct batch *batch);
-/* Whether the tenant has a domain for what comes back (`bounce_domain`). */
+/* Whether the tenant has a domain for what comes back (`bounce_domain`), one that every relay takes
+ * in an envelope: ASCII, and short enough for what stands before its '@'. */
 bool mail_writer_has_bounces(const struct batch *batch);
 /* b-TOKEN@bounce_domain, with the token of this message (TOKEN_POWER_BOUNCE): an envelope's sender
  * that says whom a bounce is about. The local part is within 64 octets (RFC 5321 section

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -264,6 +265,38 @@ static void what_cannot_be_written_says_why_and_names_nobody(void **state)
     assert_int_equal(desk->out.size, 0);
 }
 
+/* A domain of `size` octets that begins with `start`. */
+static bool domain_has_bounces(const char *start, size_t size)
+{
+    char domain[300], text[400];
+    memset(domain, 'd', sizeof domain);
+    memcpy(domain, start, strlen(start));
+    domain[size] = '\0';
+    int length = snprintf(text, sizeof text, "{\"bounce_domain\":\"%s\"}", domain);
+    struct json *tenant = json_parse(text, (size_t)length, NULL);
+    struct batch *batch = batch_new(42, tenant, NULL, 0);
+    bool has_bounces = mail_writer_has_bounces(batch);
+    batch_free(batch);
+    json_free(tenant);
+    return has_bounces;
+}
+
+static void a_bounce_domain_that_fits_no_envelope_is_not_used(void **state)
+{
+    struct desk *desk = *state;
+    char *address = mail_writer_bounce_address(&desk->writer, desk->batch, 7);
+    size_t local_size = (size_t)(strchr(address, '@') - address);
+    free(address);
+    assert_in_range(local_size, 1, 64);
+    assert_true(domain_has_bounces("bounce.example.", 20));
+    assert_true(domain_has_bounces("bounce.example.", 254 - local_size - 1));
+    assert_false(domain_has_bounces("bounce.example.", 254 - local_size));
+    assert_false(domain_has_bounces("b\xc3\xbc"
+                                    "cher.example.",
+                                    20));
+    assert_false(domain_has_bounces("", 0));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -283,6 +316,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_kind_that_nothing_stops_has_no_link, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_shared_mailbox_reads_for_whom_it_is_in_the_subject,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_bounce_domain_that_fits_no_envelope_is_not_used, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_written_says_why_and_names_nobody, set_up,
                                         tear_down),
     };
