@@ -309,7 +309,7 @@ def test_a_name_server_in_trouble_is_unknown_and_soon_over(trouble, says, check,
     publish(**{DOMAIN: trouble})
     started = time.monotonic()
     status, found, _ = check()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     ((state, text),) = found["spf", DOMAIN]
     assert (status, state) == (UNKNOWN, "unknown") and says in text
     assert found["dmarc", f"_dmarc.{DOMAIN}"][0][0] == "good"
@@ -333,7 +333,7 @@ def test_without_a_network_it_says_so_and_ends(check, keys, names):
         keys.make(DOMAIN, selector, bits=1024)
     started = time.monotonic()
     status, found, answer = check(dns={"server": "127.0.0.1:1", "timeout_s": 1})
-    assert status == UNKNOWN and time.monotonic() - started < 5
+    assert status == UNKNOWN and time.monotonic() - started < 15
     assert states_of(found) - {"good"} == {"unknown"}
     assert "not asked: the DNS does not answer" in str(found)
     assert len([name for name in records_of(answer) if "_domainkey" in name]) == 4
@@ -348,7 +348,7 @@ def test_many_domains_without_a_network_end_soon(check, keys, names):
         keys.make(f"d{number}.example.org", "s1", "ed25519")
     started = time.monotonic()
     status, found, answer = check()
-    assert status == UNKNOWN and 3 < time.monotonic() - started < 10
+    assert status == UNKNOWN and 3 < time.monotonic() - started < 25
     assert len(set(names.asked)) == 3  # two of the tenant's domain, one of a domain with one key
     assert len(answer["domains"]) == 31 and len(records_of(answer)) >= 30
 

@@ -1,6 +1,7 @@
 """Every kind of mail as people see it: looked at by a browser, light and dark, wide and narrow.
 
-The pictures are kept in build/PRESET/mails/seen.
+The pictures are kept in build/PRESET/mails/seen. What the browser is shown is the same whatever the
+build: other tests have every build make every mail.
 """
 
 import shutil
@@ -58,6 +59,7 @@ def look_at(browser, which, mail, pictures=None):
     return found
 
 
+@pytest.mark.no_program
 @pytest.mark.parametrize("language", previews.LANGUAGES)
 @pytest.mark.parametrize("kind", previews.sample_names())
 def test_a_mail_is_readable_by_everybody(browser, every_mail, pictures, kind, language):
@@ -69,6 +71,7 @@ def test_a_mail_is_readable_by_everybody(browser, every_mail, pictures, kind, la
         assert not found, (which, found)
 
 
+@pytest.mark.no_program
 @pytest.mark.parametrize("language", previews.LANGUAGES)
 @pytest.mark.parametrize("kind", previews.sample_names())
 def test_a_mail_reads_the_same_without_styles_and_pictures(browser, every_mail, kind, language):
@@ -148,6 +151,7 @@ FAULTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.no_program
 def test_the_check_finds_nothing_in_a_good_page(browser):
     browser.open(GOOD.replace("END", ""))
     for scheme in ("light", "dark"):
@@ -155,6 +159,7 @@ def test_the_check_finds_nothing_in_a_good_page(browser):
         assert browser.findings("en-GB") + browser.tree_findings() == []
 
 
+@pytest.mark.no_program
 @pytest.mark.parametrize("rule, before, after", FAULTS)
 def test_the_check_finds_a_fault(browser, rule, before, after):
     assert before in GOOD
@@ -165,6 +170,7 @@ def test_the_check_finds_a_fault(browser, rule, before, after):
     assert rule in rules
 
 
+@pytest.mark.no_program
 def test_the_check_finds_what_is_pale_in_the_dark_alone(browser):
     style = "<style>:root { color-scheme: light dark } h2 { color: #555 }</style>"
     browser.open(GOOD.replace("END", style))
