@@ -72,8 +72,10 @@ static const struct pg_statement statements[QUEUE_STATEMENTS] = {
                            "select kind, messages, too_late"
                            " from handbell.retry_count($1, $2, $3, $4, $5, $6)",
                            6},
-    [QUEUE_RETRY] = {"retry", "select kind, messages from handbell.retry($1, $2, $3, $4, $5, $6)",
-                     6},
+    [QUEUE_RETRY] = {"retry",
+                     "select kind, messages, after, after_id"
+                     " from handbell.retry($1, $2, $3, $4, $5, $6, $7, $8)",
+                     8},
 
     [QUEUE_RETENTION_PLAN] =
         {"retention_plan",

@@ -1,5 +1,7 @@
 """Putting ended mails back: who may, which ones, and that it races with nobody."""
 
+import collections
+
 import psycopg
 import pytest
 
@@ -57,9 +59,23 @@ def count(owner, state="failed", kind=None, course=None, since=None, slug="demo"
                          [slug, state, kind, course, since]).fetchall()  # fmt: skip
 
 
-def retry(connection, state="failed", kind=None, course=None, since=None, limit=1000, slug="demo"):
-    return connection.execute("select * from handbell.retry(%s, %s, %s, %s, %s, now(), %s)",
-                              [slug, state, kind, course, since, limit]).fetchall()  # fmt: skip
+def retry_from(connection, place, state="failed", kind=None, course=None, since=None, limit=1000,
+               slug="demo", until=None):  # fmt: skip
+    """What one call put back, as (kind, how many) each, and the place to go on from (None: the end)."""
+    rows = connection.execute(
+        "select * from handbell.retry(%s, %s, %s, %s, %s, coalesce(%s, now()), %s, %s, %s)",
+        [slug, state, kind, course, since, until, *place, limit]).fetchall()  # fmt: skip
+    return [row[:2] for row in rows if row[0]], rows[0][2:] if rows else None
+
+
+def retry(connection, state="failed", **narrowed):
+    """What all calls put back, as `handbell retry` makes them."""
+    put_back = collections.Counter()
+    place = (None, None)
+    while place is not None:
+        kinds, place = retry_from(connection, place, state, **narrowed)
+        put_back.update(dict(kinds))
+    return sorted(put_back.items())
 
 
 def test_what_failed_goes_again_under_its_own_number(failed, owner, worker, tenant):
@@ -80,8 +96,55 @@ def test_it_is_done_once_however_often_it_is_asked_for(failed, owner):
 
 
 def test_a_limit_is_kept_and_the_next_call_goes_on(failed, owner):
-    assert [retry(owner, limit=2) for _ in range(3)] == [
-        [("booking_confirmed", 2)], [("booking_confirmed", 1)], []]  # fmt: skip
+    put_back, place = retry_from(owner, (None, None), limit=2)
+    assert put_back == [("booking_confirmed", 2)]
+    put_back, place = retry_from(owner, place, limit=2)
+    assert put_back == [("booking_confirmed", 1)]
+    assert retry_from(owner, place, limit=2) == ([], None)
+
+
+def test_what_is_not_meant_is_passed_by_and_ends_nothing(failed, doubtful_alert, owner):
+    """A call whose whole batch is too late, or of another kind, says where to go on."""
+    owner.execute("update message_record set expires_at = now() - interval '1 s'"
+                  " where message_id <> %s", [max(failed)])  # fmt: skip
+    owner.execute("update message_record set ended_at = ended_at + interval '1 us'"
+                  " where message_id = %s", [max(failed)])  # fmt: skip
+    calls = []
+    place = (None, None)
+    while place is not None:
+        put_back, place = retry_from(owner, place, limit=1)
+        calls.append(put_back)
+    assert calls == [[], [], [("booking_confirmed", 1)], []]
+
+
+def rows_visited(owner, call, *arguments):
+    """How many rows of the record a call reads, by the server's own count."""
+    def count():
+        owner.execute("select pg_stat_force_next_flush()")
+        return owner.execute(
+            "select coalesce(sum(idx_tup_read), 0) from pg_stat_user_indexes"
+            " where relname like 'message_record%'").fetchone()[0]  # fmt: skip
+
+    before = count()
+    result = call(*arguments)
+    return count() - before, result
+
+
+def test_each_batch_reads_its_own_rows_alone_however_many_went_before(demo, owner):
+    """A million is a thousand calls: none may look again at what the others saw."""
+    owner.execute(
+        """insert into message_record (tenant_id, message_id, ended_at, person_id, created_at,
+               expires_at, epoch, lane, relay, attempts, state, kind)
+           select tenant_id, n, now() - interval '1 h', n, now() - interval '1 h',
+                  now() + interval '1 day', 1, 3, 1, 1, 'failed', 'reminder'
+           from tenant, generate_series(1, 10000) n""")  # fmt: skip
+    place, visited = (None, None), []
+    while place is not None:
+        count, (_, place) = rows_visited(owner, lambda: retry_from(owner, place, limit=1000))
+        visited.append(count)
+    assert len(visited) == 11
+    assert max(visited) < 8000, visited
+    assert owner.execute("select count(*) from message").fetchone() == (10000,)
 
 
 def test_an_uncertain_alert_goes_again_with_its_courses(doubtful_alert, owner, worker, tenant):
@@ -140,10 +203,9 @@ def test_what_fails_again_while_it_runs_is_not_taken_up_a_second_time(
     failed, owner, worker, tenant
 ):
     (until,) = owner.execute("select until from retry_tenants('failed', null, null, null)").fetchone()
-    call = "select * from retry('demo', 'failed', null, null, null, %s)"
-    assert owner.execute(call, [until]).fetchall() == [("booking_confirmed", 3)]
+    assert retry(owner, until=until) == [("booking_confirmed", 3)]
     fail_all(worker, tenant, SERVICE_LANE)
-    assert owner.execute(call, [until]).fetchall() == []
+    assert retry(owner, until=until) == []
 
 
 @pytest.mark.parametrize("more, code, names", [
@@ -179,7 +241,7 @@ def test_who_put_what_back_and_why_is_kept(failed, owner):
 
 def test_two_at_once_share_the_work_and_neither_waits(failed, owner, connect):
     holder = connect(OWNER, autocommit=False)
-    assert retry(holder, limit=2) == [("booking_confirmed", 2)]
+    assert retry_from(holder, (None, None), limit=2)[0] == [("booking_confirmed", 2)]
     owner.execute("set statement_timeout = '5s'")
     assert retry(owner) == [("booking_confirmed", 1)]
     holder.commit()

@@ -72,6 +72,12 @@ language sql stable parallel safe as $$
     select floor(extract(epoch from p_at))::bigint
 $$;
 
+-- When a message was made, as claim() tells it and journals keep it.
+create or replace function made_unix(p_created_at timestamptz) returns bigint
+language sql stable parallel safe as $$
+    select extract(epoch from p_created_at)::bigint
+$$;
+
 -- A session as mails show it, by the clock of the session's TimeZone; a calendar goes by key and unix.
 create or replace function session_json(s course_session) returns json
 language sql stable as $$

@@ -31,10 +31,147 @@ language sql stable as $$ -- as stable as a sum of dates is: else it would not b
         end
 $$;
 
--- Idempotent by epoch: a repeated or late call answers 'stale' and changes nothing, but for one case:
--- an outcome that arrives after a take-over had to call the message uncertain settles it. (The epoch is
--- asked twice: the row may have been claimed anew while this waited for it.) Who may tell of an attempt
--- made before a fail-over says when the message was made (made_unix): its id may be another's by now.
+-- Ended mails into the queue again, under their own ids; those that were there. An alert tells what is
+-- matched for it still. (By LATERAL and by place: statistics lag behind what has just ended, and by stale
+-- ones the planner reads all that the tenant has.)
+create or replace function put_back(
+    p_tenant bigint, p_state text, p_ids bigint[], p_ended_at timestamptz[], p_due timestamptz[])
+returns table (message_id bigint, kind text)
+language sql as $$
+    with found as materialized (
+        select r.partition, r.place, u.due
+        from unnest(p_ids, p_ended_at, p_due) as u (message_id, ended_at, due)
+        cross join lateral (
+            select x.tableoid as partition, x.ctid as place, x.state from handbell.message_record x
+            where x.tenant_id = p_tenant and x.message_id = u.message_id and x.ended_at = u.ended_at
+            offset 0 for update) r
+        where r.state = p_state
+    ), gone as (
+        delete from handbell.message_record r using found f
+            where r.tenant_id = p_tenant and r.ctid = f.place and r.tableoid = f.partition
+            returning r.*, f.due
+    )
+    insert into handbell.message (tenant_id, message_id, person_id, establishment_id, job_id, courses,
+        due, expires_at, created_at, epoch, lane, relay, attempts, kind, last_code, last_text)
+    select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id,
+           case when g.kind = 'course_alert' then array(
+               select m.course_id
+               from unnest(g.courses) as u (course_id)
+               cross join lateral (select x.course_id, x.message_id from handbell.match x
+                   where x.tenant_id = p_tenant and x.course_id = u.course_id
+                     and x.person_id = g.person_id offset 0) m
+               where m.message_id = g.message_id order by m.course_id) end,
+           g.due, coalesce(g.expires_at, g.created_at + k.expires_after), g.created_at, g.epoch, g.lane,
+           g.relay, g.attempts, g.kind, g.code, g.words
+    from gone g
+    join handbell.kind k on k.kind = g.kind
+    returning message.message_id, message.kind
+$$;
+
+-- What a worker knows of attempts that are its own no longer: others took it for dead, guessed how they
+-- ended, and may have claimed the mail since. Its word wins over a guess; what the operator put back, or a
+-- worker has on the wire again, goes its own way. Told are those without a state in p_states.
+create or replace function record_late(
+    p_tenant bigint, p_ids bigint[], p_epochs integer[], p_outcomes text[], p_codes integer[],
+    p_enhanced text[], p_words text[], p_retry_after_s integer[], p_created bigint[], p_states text[])
+returns table (message_id bigint, created bigint, state text)
+language plpgsql as $$
+declare
+    w late_word;
+begin
+    for w in
+        select u.message_id, u.epoch, u.outcome, nullif(u.code, 0), nullif(u.enhanced, ''),
+               nullif(u.words, ''), u.retry_after_s, u.created
+        from unnest(p_ids, p_epochs, p_outcomes, p_codes, p_enhanced, p_words, p_retry_after_s, p_created,
+            p_states) as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s, created,
+            state)
+        where u.state is null and u.created is not null
+          and u.outcome in ('sent', 'refused', 'deferred', 'unsent')
+        order by u.message_id, u.created
+    loop
+        message_id := w.message_id;
+        created := w.created;
+        state := coalesce(late_waiting(p_tenant, w), late_ended(p_tenant, w));
+        if state is not null then
+            return next;
+        end if;
+    end loop;
+end $$;
+
+-- Of a mail that is to go again. Sent is sent, unless it is on the wire just now. Refused it has failed,
+-- where it waits because others gave it up in doubt: what the operator put back has no doubts.
+create or replace function late_waiting(p_tenant bigint, w late_word) returns text
+language plpgsql as $$
+declare
+    m message;
+begin
+    if w.outcome not in ('sent', 'refused') then
+        return null;
+    end if;
+    delete from message x
+        where x.tenant_id = p_tenant and x.message_id = w.message_id
+          and made_unix(x.created_at) = w.created
+          and (w.outcome = 'sent' and x.state <> 'transmitting'
+               or w.outcome = 'refused' and x.state = 'ready' and x.epoch = w.epoch and x.doubts > 0)
+        returning x.* into m;
+    if not found then
+        return null;
+    end if;
+    insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id, epoch,
+        created_at, expires_at, lane, relay, attempts, state, kind, courses, code, enhanced, words)
+        values (m.tenant_id, m.message_id, m.person_id, m.establishment_id, m.job_id, m.epoch,
+            m.created_at, case when w.outcome <> 'sent' then m.expires_at end, m.lane, m.relay,
+            m.attempts, case w.outcome when 'sent' then 'sent' else 'failed' end, m.kind,
+            case when w.outcome <> 'sent' then m.courses end, w.code, w.enhanced, w.words);
+    return case w.outcome when 'sent' then 'sent' else 'failed' end;
+end $$;
+
+-- Of one that has ended. Sent is sent, whatever it was called. Where it was called uncertain: refused it
+-- has failed, and what certainly did not arrive goes again while it has time.
+create or replace function late_ended(p_tenant bigint, w late_word) returns text
+language plpgsql as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_due timestamptz;
+    v_state text;
+    r message_record;
+begin
+    select * into r from message_record x
+        where x.tenant_id = p_tenant and x.message_id = w.message_id
+          and made_unix(x.created_at) = w.created
+        for update;
+    if r.state is null or r.state = 'sent' then
+        return null;
+    elsif w.outcome = 'sent' then
+        v_state := 'sent';
+    elsif r.state <> 'uncertain' or r.epoch > w.epoch then
+        return null;
+    elsif w.outcome = 'refused' then
+        v_state := 'failed';
+    elsif r.epoch < w.epoch or r.expires_at is null then
+        return null;
+    else
+        v_due := retry_due(v_now, w.retry_after_s, r.expires_at);
+        if v_due is not null then
+            perform put_back(p_tenant, 'uncertain', array[r.message_id], array[r.ended_at], array[v_due]);
+            return 'ready';
+        end if;
+        v_state := case w.outcome when 'deferred' then 'failed' else 'skipped' end;
+    end if;
+    update message_record x
+        set state = v_state, code = w.code, enhanced = w.enhanced, words = w.words,
+            reason = case when w.outcome in ('deferred', 'unsent') then 'expired' end,
+            expires_at = case when v_state <> 'sent' then x.expires_at end,
+            courses = case when v_state <> 'sent' then x.courses end,
+            epoch = greatest(x.epoch, w.epoch)
+        where x.tenant_id = p_tenant and x.message_id = r.message_id and x.ended_at = r.ended_at;
+    return v_state;
+end $$;
+
+-- Idempotent by epoch: a repeated call answers 'stale' and changes nothing; one that comes after a
+-- take-over had to guess is record_late()'s. (The epoch is asked twice: the row may have been claimed anew
+-- while this waited for it.) p_created: when the messages were made (made_unix), for after a fail-over an
+-- id may be another's by now. Answers in the order of p_ids.
 create or replace function record(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_outcomes text[],
     p_codes integer[], p_enhanced text[], p_words text[], p_retry_after_s integer[],
@@ -45,16 +182,17 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
 set lock_timeout = '500ms' as $$ -- see claim()
 declare
     v_now timestamptz := clock_timestamp();
+    v_states text[];
 begin
     if 'interrupted' = any (p_outcomes) then
         perform keep_doubts(p_tenant, p_owner, p_ids, p_epochs, p_outcomes);
     end if;
-    return query
     with told as (
         select * from unnest(p_ids, p_epochs, p_outcomes, p_codes, p_enhanced, p_words, p_retry_after_s,
-            p_created) as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s, created)
+            p_created) with ordinality
+            as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s, created, n)
     ), judged as (
-        select m.message_id, m.epoch, u.outcome, u.code, u.enhanced, u.words, u.retry_after_s,
+        select u.n, m.message_id, m.epoch, u.outcome, u.code, u.enhanced, u.words, u.retry_after_s,
                next_state(u.outcome, k.on_uncertain, m.doubts, d.due is not null) as next, d.due
         from told u
         cross join lateral (select * from message x -- OFFSET 0: see look_at
@@ -81,24 +219,24 @@ begin
         returning m.*, j.next, j.outcome, j.code, j.enhanced, j.words
     ), kept as (
         insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id, epoch,
-            created_at, expires_at, lane, relay, attempts, state, kind, reason, code, enhanced, words)
+            created_at, expires_at, lane, relay, attempts, state, kind, courses, reason, code, enhanced,
+            words)
         select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id, g.epoch,
                g.created_at, case when g.next <> 'sent' then g.expires_at end, g.lane, g.relay,
                least(g.attempts + 1, 32767), g.next, g.kind,
+               case when g.next <> 'sent' then g.courses end,
                case when g.outcome = 'deferred' then 'expired' end,
                nullif(g.code, 0), nullif(g.enhanced, ''), nullif(g.words, '') from gone g
-    ), settled as (
-        update message_record r
-        set state = case u.outcome when 'sent' then 'sent' else 'failed' end,
-            code = nullif(u.code, 0), enhanced = nullif(u.enhanced, ''), words = nullif(u.words, '')
-        from (select t.* from told t left join judged j on j.message_id = t.message_id
-              where j.message_id is null and t.outcome in ('sent', 'refused') offset 0) u
-        where r.tenant_id = p_tenant and r.message_id = u.message_id and r.epoch = u.epoch
-          and r.state = 'uncertain' and (u.created is null or made_unix(r.created_at) = u.created)
-        returning r.message_id, r.state
     )
-    select u.message_id, coalesce(j.next, s.state, 'stale')
-    from told u
-    left join judged j on j.message_id = u.message_id
-    left join settled s on s.message_id = u.message_id;
+    select array_agg(j.next order by u.n) into v_states from told u left join judged j on j.n = u.n;
+    if array_position(v_states, null) is null then
+        return query select * from unnest(p_ids, v_states);
+        return;
+    end if;
+    return query
+    select u.message_id, coalesce(u.state, l.state, 'stale')
+    from unnest(p_ids, v_states, p_created) with ordinality as u (message_id, state, created, n)
+    left join record_late(p_tenant, p_ids, p_epochs, p_outcomes, p_codes, p_enhanced, p_words,
+        p_retry_after_s, p_created, v_states) l on l.message_id = u.message_id and l.created = u.created
+    order by u.n;
 end $$;

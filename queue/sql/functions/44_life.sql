@@ -167,12 +167,6 @@ $$;
 
 -- ---- What a worker tells. ----
 
--- When a message was made, as claim() tells it and journals keep it.
-create or replace function made_unix(p_created_at timestamptz) returns bigint
-language sql stable parallel safe as $$
-    select extract(epoch from p_created_at)::bigint
-$$;
-
 -- It is sending these now: their mail's end has gone, and no reply has come. Their rows are its own
 -- again, and what it records of them will count.
 create or replace function resume(
@@ -205,8 +199,9 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
     order by m.message_id
 $$;
 
--- The rows that a journal's word is about: by id, and by the moment when they were made (after a
--- fail-over the same id may have been given to another message), whose epoch is not beyond the word's.
+-- The rows that a journal's word is about, as places in p_ids: by id, and by the moment when they were
+-- made (after a fail-over the same id may have been given to another message), whose epoch is not beyond
+-- the word's. (Of all else: record_late.)
 -- That a mail was sent counts whatever the row says. Any other word counts where the row is this worker's
 -- own, or has not come so far yet: one that is ready again at the same epoch has heard it already, or was
 -- put back by the operator. (While the gate is closed a row that is behind is nobody's, whose ever it says
@@ -214,10 +209,11 @@ $$;
 create or replace function settle_rows(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_created bigint[],
     p_outcomes text[])
-returns table (message_id bigint, epoch integer, created bigint)
+returns setof bigint
 language sql stable as $$
-    select m.message_id, u.epoch, u.created
-    from unnest(p_ids, p_epochs, p_created, p_outcomes) as u (message_id, epoch, created, outcome)
+    select u.n
+    from unnest(p_ids, p_epochs, p_created, p_outcomes) with ordinality
+        as u (message_id, epoch, created, outcome, n)
     cross join lateral (select * from handbell.message x -- OFFSET 0: see look_at
         where x.tenant_id = p_tenant and x.message_id = u.message_id offset 0) m
     where handbell.made_unix(m.created_at) = u.created and m.epoch <= u.epoch
@@ -238,52 +234,36 @@ set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
 set lock_timeout = '5s' as $$
 declare
     v_now timestamptz := clock_timestamp();
-    v_ids bigint[];
-    v_epochs integer[];
-    v_created bigint[];
+    v_numbers bigint[]; -- whose rows are there, as places in p_ids
+    v_states text[];
 begin
     perform from message m where m.tenant_id = p_tenant and m.message_id = any (p_ids)
         order by m.message_id for update;
-    select array_agg(r.message_id), array_agg(r.epoch), array_agg(r.created)
-        into v_ids, v_epochs, v_created
-        from settle_rows(p_tenant, p_owner, p_ids, p_epochs, p_created, p_outcomes) r;
+    v_numbers := array(
+        select * from settle_rows(p_tenant, p_owner, p_ids, p_epochs, p_created, p_outcomes) order by 1);
     -- As if it had this attempt still, so that record() takes its word.
     update message m
-        set state = 'transmitting', owner = p_owner, epoch = u.epoch, is_sealed = true
-        from unnest(v_ids, v_epochs) as u (message_id, epoch)
-        where m.tenant_id = p_tenant and m.message_id = u.message_id;
-    return query
-    with told as (
-        select u.*, r.message_id is not null as is_row
-        from unnest(p_ids, p_epochs, p_created, p_outcomes, p_codes, p_enhanced, p_retry_after_s)
-            as u (message_id, epoch, created, outcome, code, enhanced, retry_after_s)
-        left join unnest(v_ids, v_created) as r (message_id, created)
-            on r.message_id = u.message_id and r.created = u.created
-    ), recorded as (
-        select r.* from (
-            select array_agg(t.message_id) as ids, array_agg(t.epoch) as epochs,
-                   array_agg(t.outcome) as outcomes, array_agg(t.code) as codes,
-                   array_agg(t.enhanced) as enhanced, array_agg(t.retry_after_s) as retry_after_s
-            from told t where t.is_row) a
-        cross join lateral record(p_tenant, p_owner, a.ids, a.epochs, a.outcomes, a.codes, a.enhanced,
-            array_fill(null::text, array[cardinality(a.ids)]), a.retry_after_s) r
-        where a.ids is not null
-    ), ended as (
-        update message_record r
-        set state = case t.outcome when 'sent' then 'sent' else 'failed' end, reason = null,
-            code = nullif(t.code, 0), enhanced = nullif(t.enhanced, ''),
-            expires_at = case when t.outcome <> 'sent' then r.expires_at end,
-            epoch = greatest(r.epoch, t.epoch)
-        from told t
-        where r.tenant_id = p_tenant and r.message_id = t.message_id
-          and made_unix(r.created_at) = t.created and r.epoch <= t.epoch
-          and (t.outcome = 'sent' and r.state <> 'sent'
-               or t.outcome = 'refused' and r.state = 'uncertain')
-          and not t.is_row
-        returning r.message_id, t.created, r.state
+        set state = 'transmitting', owner = p_owner, epoch = p_epochs[u.n], is_sealed = true
+        from unnest(v_numbers) as u (n)
+        where m.tenant_id = p_tenant and m.message_id = p_ids[u.n];
+    with a as (
+        select array_agg(p_ids[n]) as ids, array_agg(p_epochs[n]) as epochs,
+               array_agg(p_outcomes[n]) as outcomes, array_agg(p_codes[n]) as codes,
+               array_agg(p_enhanced[n]) as enhanced, array_agg(null::text) as words,
+               array_agg(p_retry_after_s[n]) as retry_after_s
+        from unnest(v_numbers) n having count(*) > 0
+    ), recorded as materialized ( -- once
+        select r.* from a cross join lateral record(p_tenant, p_owner, a.ids, a.epochs, a.outcomes,
+            a.codes, a.enhanced, a.words, a.retry_after_s) r
     )
-    select t.message_id, coalesce(c.state, e.state, 'stale')
-    from told t
-    left join recorded c on t.is_row and c.message_id = t.message_id
-    left join ended e on e.message_id = t.message_id and e.created = t.created;
+    select array_agg(r.state order by u.n) into v_states
+        from unnest(p_ids) with ordinality as u (message_id, n)
+        left join recorded r on r.message_id = u.message_id and u.n = any (v_numbers);
+    return query
+    select u.message_id, coalesce(u.state, l.state, 'stale')
+    from unnest(p_ids, v_states, p_created) with ordinality as u (message_id, state, created, n)
+    left join record_late(p_tenant, p_ids, p_epochs, p_outcomes, p_codes, p_enhanced,
+        array_fill(null::text, array[cardinality(p_ids)]), p_retry_after_s, p_created, v_states) l
+        on l.message_id = u.message_id and l.created = u.created
+    order by u.n;
 end $$;

@@ -31,25 +31,27 @@ begin
     return v_course;
 end $$;
 
--- The ended messages that a call means. `is_late`: its time is over, it stays where it is.
+-- Those that ended so, in the order of time and id: p_limit of them (null: all) from behind a place on.
+-- is_meant: by kind and course. is_late: its time is over, it stays where it is.
 create or replace function retry_candidates(
-    p_tenant bigint, p_state text, p_kind text, p_course bigint, p_since timestamptz,
-    p_until timestamptz)
-returns table (message_id bigint, ended_at timestamptz, kind text, is_late boolean)
+    p_tenant bigint, p_state text, p_kind text, p_course bigint, p_until timestamptz,
+    p_after timestamptz, p_after_id bigint, p_limit integer)
+returns table (message_id bigint, ended_at timestamptz, kind text, is_meant boolean, is_late boolean)
 language sql stable as $$
     select r.message_id, r.ended_at, r.kind,
-           coalesce(r.expires_at, r.created_at + k.expires_after) <= now() as is_late
-    from handbell.message_record r
+           (p_kind is null or r.kind = p_kind)
+           and (p_course is null
+                or exists (select from handbell.job j where j.tenant_id = p_tenant
+                           and j.job_id = r.job_id and j.course_id = p_course)
+                or exists (select from handbell.match m where m.tenant_id = p_tenant
+                           and m.course_id = p_course and m.person_id = r.person_id
+                           and m.message_id = r.message_id)),
+           coalesce(r.expires_at, r.created_at + k.expires_after) <= now()
+    from (select * from handbell.message_record e
+          where e.tenant_id = p_tenant and e.state = p_state and e.state in ('failed', 'uncertain')
+            and (e.ended_at, e.message_id) > (p_after, p_after_id) and e.ended_at <= p_until
+          order by e.ended_at, e.message_id limit p_limit) r
     join handbell.kind k on k.kind = r.kind
-    where r.tenant_id = p_tenant and r.state = p_state
-      and r.ended_at >= coalesce(p_since, '-infinity') and r.ended_at <= p_until
-      and (p_kind is null or r.kind = p_kind)
-      and (p_course is null
-           or exists (select from handbell.job j where j.tenant_id = p_tenant
-                      and j.job_id = r.job_id and j.course_id = p_course)
-           or exists (select from handbell.match m where m.tenant_id = p_tenant
-                      and m.course_id = p_course and m.person_id = r.person_id
-                      and m.message_id = r.message_id))
 $$;
 
 create or replace function retry_since(p_since text) returns timestamptz
@@ -61,8 +63,8 @@ begin
     return p_since::timestamptz;
 end $$;
 
--- The tenants to look at (all with anything ended so, where none is named), and the moment up to which a run looks: what fails again while it
--- goes on is not taken up a second time.
+-- The tenants to look at (all with anything ended so, where none is named), and the moment up to which a
+-- run looks: what fails again while it goes on is not taken up a second time.
 create or replace function retry_tenants(
     p_state text, p_tenant text, p_kind text, p_since text)
 returns table (slug text, until timestamptz)
@@ -79,9 +81,10 @@ begin
         select s.slug, now()
         from tenant_slug s
         where s.tenant_id in (select my_tenants())
-          and s.tenant_id in (select distinct r.tenant_id from message_record r
-                              where r.state = p_state and r.state in ('failed', 'uncertain')
-                                and r.ended_at >= coalesce(v_since, '-infinity'))
+          and exists (select from message_record r
+                      where r.tenant_id = s.tenant_id and r.state = p_state
+                        and r.state in ('failed', 'uncertain')
+                        and r.ended_at >= coalesce(v_since, '-infinity'))
         order by s.slug;
 end $$;
 
@@ -96,70 +99,60 @@ declare
 begin
     return query
         select c.kind, count(*) filter (where not c.is_late), count(*) filter (where c.is_late)
-        from retry_candidates(v_tenant, p_state, p_kind, v_course, retry_since(p_since), p_until) c
+        from retry_candidates(v_tenant, p_state, p_kind, v_course, p_until,
+            coalesce(retry_since(p_since), '-infinity'), 0, null) c
+        where c.is_meant
         group by c.kind order by c.kind;
 end $$;
 
--- The courses that these alerts tell of: in the record an alert has none, but its matches name it. (One
--- look at the tenant's matches for all of them.)
-create or replace function alerted_courses(p_tenant bigint, p_messages bigint[])
-returns table (message_id bigint, courses bigint[])
-language sql stable as $$
-    select m.message_id, array_agg(m.course_id order by m.course_id)
-    from handbell.match m
-    where m.tenant_id = p_tenant and m.message_id = any (p_messages)
-    group by m.message_id
-$$;
-
--- Puts up to p_limit back, and says how many of each kind; fewer than p_limit in all: there is no more.
--- What another call or a late outcome has taken meanwhile is left out.
+-- Looks at the next p_limit behind a place (nulls: the first ones), puts back those that are meant, and
+-- says how many of each kind (null: none) and the place to go on from; no row: there is no more. What
+-- another call or a late outcome has taken meanwhile is left out. So a million are as many short
+-- transactions as their number says, and none looks again at what the last one saw.
 create or replace function retry(
     p_tenant text, p_state text, p_kind text, p_course text, p_since text, p_until timestamptz,
-    p_limit integer default 1000)
-returns table (kind text, messages bigint)
-language plpgsql security definer set search_path = handbell, pg_temp as $$
+    p_after timestamptz default null, p_after_id bigint default null, p_limit integer default 1000)
+returns table (kind text, messages bigint, after timestamptz, after_id bigint)
+language plpgsql security definer set search_path = handbell, pg_temp
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$ -- see due_work
 declare
     v_tenant bigint := tenant_to_change(p_tenant);
     v_course bigint := retry_course(v_tenant, p_state, p_kind, p_course);
-    v_since timestamptz := retry_since(p_since);
+    v_since timestamptz := coalesce(retry_since(p_since), '-infinity');
     v_now timestamptz := now();
     v_ids bigint[];
-    v_taken bigint[];
+    v_ended timestamptz[];
+    v_due timestamptz[];
 begin
-    v_ids := array(
-        select r.message_id
-        from retry_candidates(v_tenant, p_state, p_kind, v_course, v_since, p_until) c
-        join message_record r on r.tenant_id = v_tenant and r.message_id = c.message_id
-            and r.ended_at = c.ended_at
-        where not c.is_late and r.state = p_state
-        order by r.message_id
-        limit least(greatest(p_limit, 1), 10000)
-        for update of r skip locked);
-    with gone as (
-        delete from message_record r
-        where r.tenant_id = v_tenant and r.message_id = any (v_ids) and r.state = p_state
-          and r.ended_at <= p_until
-        returning r.*
-    ), back as (
-        insert into message (tenant_id, message_id, person_id, establishment_id, job_id, courses, due,
-            expires_at, created_at, epoch, lane, relay, attempts, kind, last_code, last_text)
-        select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id,
-               case when g.kind = 'course_alert' then coalesce(a.courses, '{}') end, v_now,
-               coalesce(g.expires_at, g.created_at + k.expires_after), g.created_at, g.epoch, g.lane,
-               g.relay, g.attempts, g.kind, g.code, g.words
-        from gone g
-        join kind k on k.kind = g.kind
-        left join alerted_courses(v_tenant, v_ids) a on a.message_id = g.message_id
-        returning message.message_id
-    )
-    select array_agg(b.message_id) into v_taken from back b;
-    perform add_audit(v_tenant, 'retry', p_state || ' ' || x.kind || ' ' || x.count, '{}')
-        from (select m.kind, count(*) from message m
-              where m.tenant_id = v_tenant and m.message_id = any (v_taken)
-              group by m.kind order by m.kind) x;
-    perform wake(v_now) where v_taken is not null;
-    return query
-        select m.kind, count(*) from message m
-        where m.tenant_id = v_tenant and m.message_id = any (v_taken)
-        group by m.kind order by m.kind;
+    select array_agg(c.message_id) filter (where c.is_meant and not c.is_late),
+           array_agg(c.ended_at) filter (where c.is_meant and not c.is_late),
+           max(c.ended_at), (array_agg(c.message_id order by c.ended_at desc, c.message_id desc))[1]
+        into v_ids, v_ended, after, after_id
+        from retry_candidates(v_tenant, p_state, p_kind, v_course, p_until, coalesce(p_after, v_since),
+            coalesce(p_after_id, 0), least(greatest(p_limit, 1), 10000)) c;
+    if after is null then
+        return;
+    end if;
+    select array_agg(r.message_id), array_agg(r.ended_at), array_agg(v_now)
+        into v_ids, v_ended, v_due from (
+        select u.message_id, u.ended_at
+        from unnest(v_ids, v_ended) as u (message_id, ended_at)
+        cross join lateral (select x.state from message_record x -- OFFSET 0: see put_back
+            where x.tenant_id = v_tenant and x.message_id = u.message_id and x.ended_at = u.ended_at
+            offset 0 for update skip locked) l
+        where l.state = p_state) r;
+    for kind, messages in
+        select b.kind, count(*) from put_back(v_tenant, p_state, v_ids, v_ended, v_due) b
+        group by b.kind order by b.kind
+    loop
+        perform add_audit(v_tenant, 'retry', p_state || ' ' || kind || ' ' || messages, '{}');
+        return next;
+    end loop;
+    if not found then
+        kind := null;
+        messages := 0;
+        return next;
+        return;
+    end if;
+    perform wake(v_now);
 end $$;
