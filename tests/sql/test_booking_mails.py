@@ -165,6 +165,27 @@ def test_who_is_handed_a_place_is_told_and_so_is_who_had_it(course, owner, worke
     assert lost["booking"] is None and got["booking"]["ref"] == "b"
 
 
+@pytest.mark.parametrize("then", ["another step", "a removal"])
+def test_who_had_a_place_is_told_whatever_becomes_of_it_in_new_hands(
+    course, owner, worker, tenant, then
+):
+    course.put_booking("b", "c", "p", status="confirmed")
+    send(worker, tenant)
+    course.change_booking("b", person="q", status="requested")
+    claimed = worker.claim(tenant, SERVICE_LANE, limit=1)
+    if then == "another step":
+        course.change_booking("b", status="confirmed")
+    else:
+        course.call("remove", "booking", "b")
+    verdicts = worker.mark(tenant, claimed)
+    assert [row[0] for row in verdicts.values()] == ["go"]
+    worker.record(tenant, claimed)
+    send(worker, tenant)
+    ends = [("booking_confirmed", "q")] if then == "another step" else []
+    assert mails(owner, "sent") == [("booking_confirmed", "p"), ("booking_cancelled", "p"), *ends]
+    assert mails(owner, "skipped") == [("booking_requested", "q")]
+
+
 def test_a_place_moved_to_another_course_is_told_on_both(course, owner, worker, tenant):
     course.put_course("d", starts_at=in_days(50), ends_at=in_days(50, 15))
     course.put_booking("b", "c", "p", status="confirmed")

@@ -192,6 +192,29 @@ def test_nobody_is_given_a_place_while_their_record_ends(
     assert [error.sqlstate for error in errors] == ["HB002"]
 
 
+@pytest.mark.parametrize("what", ["a booking", "a move"])
+def test_nobody_is_given_a_place_on_a_course_that_is_being_removed(
+    demo, owner, holder, connect, what
+):
+    """Nothing would ever be told of it."""
+    demo.put_person("p")
+    demo.put_course("c")
+    demo.put_course("before")
+    demo.put_booking("b", "before", "p", status="confirmed")
+    holder.call("remove", "course", "c")
+    other = Portal(connect(PORTAL))
+    if what == "a booking":
+        errors, placing = in_background(lambda: other.put_booking("new", "c", "p"))
+    else:
+        errors, placing = in_background(lambda: other.change_booking("b", course="c"))
+    assert wait_for_blocked(owner)
+    holder.connection.commit()
+    placing.join()
+    assert [error.sqlstate for error in errors] == ["HB002"]
+    rows = owner.execute("select c.ref from booking join course c using (tenant_id, course_id)")
+    assert rows.fetchall() == [("before",)]
+
+
 @pytest.mark.parametrize("what", ["a booking", "a tutorship"])
 def test_a_merge_finds_the_place_that_is_being_given(demo, owner, holder, connect, what):
     demo.put_person("keep")

@@ -60,8 +60,8 @@ begin
     return 'changed';
 end $$;
 
--- Somebody may have been removed or merged since their ref was looked up. Called when the booking is
--- stored: by then its foreign keys have waited for that, and keep it off from now on.
+-- Course or person may have been removed, or merged, since their ref was looked up. Called when the booking
+-- is stored: by then its foreign keys have waited for that, and keep it off from now on.
 create or replace function check_still_there(
     p_tenant bigint, p_ref text, p_facts jsonb, p_columns jsonb)
 returns void
@@ -69,6 +69,10 @@ language plpgsql as $$
 declare
     v_key text;
 begin
+    if exists (select from course where tenant_id = p_tenant
+               and course_id = (p_columns ->> 'course_id')::bigint and status = 'removed') then
+        perform refuse_missing('put_booking', p_ref, 'course', 'course', p_facts ->> 'course');
+    end if;
     select k.key into v_key
         from (values ('person', 'person_id'), ('booked_by', 'booked_by')) k (key, name)
         join person p on p.tenant_id = p_tenant and p.person_id = (p_columns ->> k.name)::bigint

@@ -325,7 +325,8 @@ begin
 end $$;
 
 -- The booking's own jobs are revoked too, for what a worker has claimed of them; and what a rule tells,
--- unless another booking of the person is told it as well.
+-- unless another booking of the person is told it as well. Not what tells somebody else that they lost this
+-- place to the person who has it now.
 create or replace function revoke_booking_mail(p_tenant bigint, p_booking bigint, p_reason text)
 returns integer
 language plpgsql security definer set search_path = handbell, pg_temp as $$
@@ -333,9 +334,11 @@ declare
     b booking;
 begin
     select * into strict b from booking where tenant_id = p_tenant and booking_id = p_booking;
-    update job set state = 'revoked'
-        where tenant_id = p_tenant and booking_id = p_booking and course_id = b.course_id
-          and state <> 'revoked';
+    update job j set state = 'revoked'
+        where j.tenant_id = p_tenant and j.booking_id = p_booking and j.course_id = b.course_id
+          and j.state <> 'revoked'
+          and exists (select from job_recipient x where x.tenant_id = p_tenant
+                      and x.job_id = j.job_id and x.person_id = b.person_id);
     return revoke_messages(p_tenant, array(
         select x.message_id from job j
             join job_recipient x on x.tenant_id = p_tenant and x.job_id = j.job_id
