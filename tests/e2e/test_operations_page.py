@@ -48,7 +48,7 @@ def test_an_installation_by_the_page_serves_its_portal(server, mail_store, tmp_p
     with server.connect("postgres", SUPERUSER) as superuser:
         for statement in psql_statements("postgres"):
             superuser.execute(statement)
-    commands = re.findall(r"sudo -u handbell_owner handbell (.+)", PAGE.read_text())
+    commands = re.findall(r"^ +sudo -u handbell_owner handbell (.+)$", PAGE.read_text(), re.M)
     assert [command.split()[0] for command in commands] == ["migrate", "tenant", "migrate", "erase"]
     run(server, "handbell_owner", *commands[0].split())
     with server.connect("handbell", "handbell_owner") as owner:
@@ -107,3 +107,25 @@ def test_the_manual_page_names_every_subcommand_that_works():
     assert "worker" in works and "receive" not in works
     for name in works:
         assert f".It Cm {name}" in page, name
+
+
+def test_the_page_says_what_each_event_of_the_log_means():
+    """A name that stands nowhere is one that nobody can look up on the night when it is written."""
+    events = set()
+    for folder in ("worker", "queue", "templates"):
+        for source in (process.ROOT / folder).rglob("*.c"):
+            text = source.read_text(encoding="utf-8")
+            for call in re.findall(r"\b(?:LOG|refusal_log|equipment_log)\((.*?)(?:log_|\bresult\b|\);)", text, re.S):
+                events |= set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', call))
+    page = PAGE.read_text()
+    assert len(events) > 50 and sorted(event for event in events if f"`{event}`" not in page) == []
+
+
+def test_the_page_says_what_each_key_of_the_status_is(owner):
+    """What programs read is documented, and none of it goes without this being noticed."""
+    (status,) = owner.execute("select handbell.queue_status()").fetchone()
+    rows = PAGE.read_text().partition("## Watching it")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"`(\w+)(?:\[\])?`", rows))
+    wanted = set(status) | set(status["lanes"][0]) | set(status["workers"]) | set(status["snapshot"])
+    wanted |= set(status["in_flight"]) | set(status["tenants"])
+    assert wanted <= documented, wanted - documented
