@@ -242,3 +242,30 @@ bool migrate_run(struct pg_sync *sync, FILE *stream, struct error *error)
                 stream);
     return true;
 }
+
+static bool is_current(const struct migration *migration)
+{
+    char checksum[CHECKSUM_BYTES];
+    size_t count;
+    for (const struct embedded_sql *file = embedded_sql; file->path != NULL; file++)
+        if (is_in(file, migrations_folder) && applied_checksum(migration, file->path) == NULL)
+            return false;
+    const char *functions = applied_checksum(migration, functions_folder);
+    return functions != NULL && functions_checksum(checksum, &count) &&
+           strcmp(functions, checksum) == 0;
+}
+
+bool migrate_look(struct pg_sync *sync, struct error *error)
+{
+    struct migration migration = {
+        .sync = sync, .applied = {.kind = PG_RESULT_UNSENT}, .error = error};
+    bool is_good = true;
+    if (pg_sync_call(sync, queue_statement(QUEUE_MIGRATION_LIST), NULL, &migration.applied)) {
+        is_good = refuse_unknown(&migration);
+        if (is_good && !is_current(&migration))
+            is_good = error_set(error, EX_CONFIG,
+                                "it is of another version than this program: run handbell migrate");
+    }
+    pg_sync_clear(&migration.applied);
+    return is_good;
+}

@@ -17,4 +17,9 @@
  * (EX_NOPERM), the connection is lost (EX_TEMPFAIL). */
 bool migrate_run(struct pg_sync *sync, FILE *stream, struct error *error);
 
+/* Whether the database has this program's schema; changes nothing. False with `error` (EX_CONFIG)
+ * where it has another version's. True, too, where this cannot be seen: only the owner may read it.
+ */
+bool migrate_look(struct pg_sync *sync, struct error *error);
+
 #endif

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support import process, schema
+from tests.support import process, programs, schema
 from tests.support.cluster import OWNER
 
 NUMBERS = itertools.count(1)
@@ -105,6 +105,30 @@ def test_a_database_that_a_newer_program_migrated_is_left_alone(migrate, cluster
     assert result.returncode == 78
     assert "migrations/9999_from_the_future.sql" in result.stderr
     assert "older than the database" in result.stderr
+
+
+@pytest.mark.parametrize("change, says", [
+    ("insert into handbell.migration values ('migrations/9999_from_the_future.sql', 'x')", "older than the database"),
+    ("update handbell.migration set checksum = 'x' where path = 'functions/'", "run handbell migrate"),
+    ("delete from handbell.migration where path like '%/0005_%'", "run handbell migrate"),
+])  # fmt: skip
+def test_check_says_that_the_database_is_of_another_version(migrate, cluster, empty, tmp_path, change, says):
+    """A new program was installed, or an old one put back, and nobody thought of the database."""
+    migrate()
+    found = []
+    for statement in ("select", change):
+        with cluster.connect(empty) as connection:
+            connection.execute(statement)
+        found.append(subprocess.run(
+            [schema.binary(), "check", "--config", "/dev/null"], capture_output=True, text=True, check=False,
+            timeout=60, env={"HANDBELL_DATABASE_URL": cluster.url(empty, OWNER),
+                             "HANDBELL_SECURITY_KEY_FILE": str(programs.make_key(tmp_path / "key")),
+                             "HANDBELL_WORKER_STATE_DIR": str(tmp_path),
+                             "HANDBELL_TEMPLATES_DIR": str(process.ROOT / "templates")}))  # fmt: skip
+    assert (found[0].returncode, found[1].returncode) == (0, 78), found[0].stdout
+    assert "database: good\n" in found[0].stdout
+    (line,) = [line for line in found[1].stdout.splitlines() if line.startswith("database: ")]
+    assert says in line
 
 
 def test_functions_are_applied_again_when_theirs_changed(migrate, cluster, empty):

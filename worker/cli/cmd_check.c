@@ -1,5 +1,6 @@
 /* handbell check: are settings and templates good, and will the mails of each tenant be believed?
  */
+#include "queue/client/migrate.h"
 #include "worker/base/json.h"
 #include "worker/cli/check.h"
 #include "worker/cli/check_files.h"
@@ -156,7 +157,8 @@ static int check_run(const struct cli_arguments *arguments, struct check *check,
         sync = cli_database_open(arguments, false, &error);
         has_rows = sync != NULL && cli_database_call(sync, QUEUE_MAIL_DOMAINS, NULL, &rows, &error);
         check->has_unknown = !has_rows;
-        check->is_unmigrated = !has_rows && error.exit_status == EX_CONFIG;
+        check->is_unmigrated =
+            has_rows ? !migrate_look(sync, &error) : error.exit_status == EX_CONFIG;
     }
     check->has_failed = !check_files_look(check->config, &check->files, &check->has_bad_files);
     check->has_failed = !check_standby_look(sync, &check->safety) || check->has_failed;
@@ -167,7 +169,8 @@ static int check_run(const struct cli_arguments *arguments, struct check *check,
     const char *without = check->is_offline ? "not asked (--offline)" : error.text;
     if (strncmp(without, prefix, sizeof prefix - 1) == 0)
         without += sizeof prefix - 1;
-    int status = check_end(arguments, check, &life, templates_status, has_rows ? "good" : without);
+    bool is_good = has_rows && !check->is_unmigrated;
+    int status = check_end(arguments, check, &life, templates_status, is_good ? "good" : without);
     check_life_free(&life);
     pg_sync_clear(&rows);
     pg_sync_free(sync);
