@@ -154,7 +154,8 @@ class Ended:
 def read_record(owner):
     """{Message-ID without its domain: Ended}"""
     rows = owner.execute(
-        """select 'hb.' || r.tenant_id || '.' || r.message_id, r.message_id, r.kind, r.state, r.reason,
+        """select 'hb.' || r.tenant_id || '.' || r.message_id || '.'
+                  || extract(epoch from r.created_at)::bigint, r.message_id, r.kind, r.state, r.reason,
                   p.email, r.attempts
            from message_record r
            join person p on p.tenant_id = r.tenant_id and p.person_id = r.person_id"""
@@ -186,7 +187,8 @@ class Account:
         self.mails = {key.partition("@")[0]: mail for key, mail in ledger.mails().items()}
         self.doubt_s = doubt_s
         self.waiting = {row[0] for row in owner.execute(
-            "select 'hb.' || tenant_id || '.' || message_id from message").fetchall()}  # fmt: skip
+            "select 'hb.' || tenant_id || '.' || message_id || '.'"
+            " || extract(epoch from created_at)::bigint from message").fetchall()}  # fmt: skip
         self.queued = owner.execute(
             """select (select count(*) from job_recipient)
                     + (select count(distinct message_id) from match where message_id <> 0)"""

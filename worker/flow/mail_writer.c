@@ -248,9 +248,12 @@ static bool compose(struct mail_writer *writer, const struct mail_writer_input *
     const struct json *tenant = input->batch->tenant;
     char message_id[MAIL_WRITER_MESSAGE_ID_BYTES];
 
-    /* The same at every attempt, so that a second copy can be known for one. */
-    (void)snprintf(message_id, sizeof message_id, "hb.%" PRId64 ".%" PRId64 "@%s",
+    /* The same at every attempt, so that a second copy can be known for one. With the moment when
+     * the message was made, for a restored database gives out numbers again: mail systems would
+     * drop the other mail as a copy. */
+    (void)snprintf(message_id, sizeof message_id, "hb.%" PRId64 ".%" PRId64 ".%" PRId64 "@%s",
                    input->batch->tenant_id, input->message_id,
+                   json_find_integer(input->data, "created_unix", 0),
                    domain_of(mail_writer_sender(input->batch)));
     const struct mail mail = {
         .from = {json_find_text(tenant, "from_name"), mail_writer_sender(input->batch)},

@@ -18,7 +18,7 @@ static const char tenant_text[] =
     "\"from_address\":\"cpd@portal.example.org\",\"base_url\":\"https://m.example.org/\","
     "\"bounce_domain\":\"bounce.example.org\"}";
 static const char alert_text[] =
-    "{\"id\":9,\"kind\":\"course_alert\",\"link_topic\":\"alerts\","
+    "{\"id\":9,\"kind\":\"course_alert\",\"link_topic\":\"alerts\",\"created_unix\":1700000000,"
     "\"person\":{\"id\":5,\"email\":\"old@example.org\",\"first_name\":\"Ann\"},"
     "\"courses\":[],\"ticks\":[]}";
 static const char school_text[] =
@@ -92,7 +92,8 @@ static void a_mail_goes_to_the_address_of_the_mark_under_its_own_message_id(void
 {
     struct desk *desk = *state;
     assert_true(write_mail(desk, alert_text, "new@example.org"));
-    assert_non_null(strstr(desk->out.data, "\r\nMessage-ID: <hb.42.9@portal.example.org>\r\n"));
+    assert_non_null(
+        strstr(desk->out.data, "\r\nMessage-ID: <hb.42.9.1700000000@portal.example.org>\r\n"));
     assert_non_null(strstr(desk->out.data, "new@example.org"));
     assert_null(strstr(desk->out.data, "old@example.org"));
     assert_string_equal(mail_writer_sender(desk->batch), "cpd@portal.example.org");
