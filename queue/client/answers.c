@@ -9,6 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool queue_call_keeping(struct queue *queue, const struct pg_statement *statement,
+                        const char *const *parameters, pg_on_result *read_answer,
+                        const void *context, size_t size)
+{
+    void *kept = malloc(size);
+    if (kept == NULL)
+        return false;
+    memcpy(kept, context, size);
+    if (pg_call(queue_connection(queue), statement, parameters, 0, read_answer, kept))
+        return true;
+    free(kept);
+    return false;
+}
+
 static struct pg_result unreadable(const char *why)
 {
     struct pg_result result = {.kind = PG_RESULT_LOST};

@@ -24,6 +24,12 @@ struct queue_answer {
     void *context;
 };
 
+/* Starts a call whose context is a copy of the `size` bytes at `context`; `read_answer` gets the
+ * copy and frees it. False: nothing was started, for want of memory. */
+bool queue_call_keeping(struct queue *queue, const struct pg_statement *statement,
+                        const char *const *parameters, pg_on_result *read_answer,
+                        const void *context, size_t size);
+
 void queue_read_done(void *context, const struct pg_result *result);
 void queue_read_boolean(void *context, const struct pg_result *result);
 void queue_read_integer(void *context, const struct pg_result *result);

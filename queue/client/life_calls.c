@@ -44,28 +44,15 @@ static bool call_for(struct queue *queue, const struct pg_statement *statement,
                      const char *const *parameters, pg_on_result *read_answer,
                      struct life_call call)
 {
-    struct life_call *kept = malloc(sizeof *kept);
-    if (kept == NULL)
-        return false;
-    *kept = call;
-    if (pg_call(queue_connection(queue), statement, parameters, 0, read_answer, kept))
-        return true;
-    free(kept);
-    return false;
+    return queue_call_keeping(queue, statement, parameters, read_answer, &call, sizeof call);
 }
 
 static bool call(struct queue *queue, const struct pg_statement *statement,
                  const char *const *parameters, pg_on_result *read_answer,
                  union queue_callback on_done, void *context)
 {
-    struct queue_answer *answer = malloc(sizeof *answer);
-    if (answer == NULL)
-        return false;
-    *answer = (struct queue_answer){.on_done = on_done, .context = context};
-    if (pg_call(queue_connection(queue), statement, parameters, 0, read_answer, answer))
-        return true;
-    free(answer);
-    return false;
+    const struct queue_answer answer = {.on_done = on_done, .context = context};
+    return queue_call_keeping(queue, statement, parameters, read_answer, &answer, sizeof answer);
 }
 
 /* ---- Coming. ---- */

@@ -88,14 +88,9 @@ struct pg *queue_connection(struct queue *queue)
 static bool call(struct queue *queue, enum queue_statement statement, const char *const *parameters,
                  pg_on_result *read_answer, union queue_callback on_done, void *context)
 {
-    struct queue_answer *answer = malloc(sizeof *answer);
-    if (answer == NULL)
-        return false;
-    *answer = (struct queue_answer){.on_done = on_done, .context = context};
-    if (pg_call(queue->pg, queue_statement(statement), parameters, 0, read_answer, answer))
-        return true;
-    free(answer);
-    return false;
+    const struct queue_answer answer = {.on_done = on_done, .context = context};
+    return queue_call_keeping(queue, queue_statement(statement), parameters, read_answer, &answer,
+                              sizeof answer);
 }
 
 static const char *number(char text[NUMBER_BYTES], int64_t value)

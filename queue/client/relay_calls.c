@@ -39,14 +39,7 @@ static const char *number(char text[NUMBER_BYTES], int64_t value)
 static bool call(struct queue *queue, const struct pg_statement *statement,
                  const char *const *parameters, pg_on_result *read_answer, struct relay_call call)
 {
-    struct relay_call *kept = malloc(sizeof *kept);
-    if (kept == NULL)
-        return false;
-    *kept = call;
-    if (pg_call(queue_connection(queue), statement, parameters, 0, read_answer, kept))
-        return true;
-    free(kept);
-    return false;
+    return queue_call_keeping(queue, statement, parameters, read_answer, &call, sizeof call);
 }
 
 /* ---- What is said of relays. ---- */
@@ -170,13 +163,7 @@ bool queue_move_messages(struct queue *queue, const struct queue_misplaced_row *
     char tenant[NUMBER_BYTES], relay_text[NUMBER_BYTES], limit_text[NUMBER_BYTES];
     const char *parameters[] = {number(tenant, row->tenant_id), number(relay_text, row->relay),
                                 number(limit_text, limit), row->is_urgent ? "true" : "false"};
-    struct queue_answer *answer = malloc(sizeof *answer);
-    if (answer == NULL)
-        return false;
-    *answer = (struct queue_answer){.on_done = {.boolean = on_done}, .context = context};
-    if (pg_call(queue_connection(queue), &move_statement, parameters, 0, queue_read_boolean,
-                answer))
-        return true;
-    free(answer);
-    return false;
+    const struct queue_answer answer = {.on_done = {.boolean = on_done}, .context = context};
+    return queue_call_keeping(queue, &move_statement, parameters, queue_read_boolean, &answer,
+                              sizeof answer);
 }
