@@ -189,16 +189,15 @@ begin
     end if;
     with told as (
         select * from unnest(p_ids, p_epochs, p_outcomes, p_codes, p_enhanced, p_words, p_retry_after_s,
-            p_created) with ordinality
-            as u (message_id, epoch, outcome, code, enhanced, words, retry_after_s, created, n)
+            p_created) with ordinality as u (message_id, epoch, outcome, code, enhanced, words,
+            retry_after_s, created, n)
     ), judged as (
         select u.n, m.message_id, m.epoch, u.outcome, u.code, u.enhanced, u.words, u.retry_after_s,
                next_state(u.outcome, k.on_uncertain, m.doubts, d.due is not null) as next, d.due
         from told u
         cross join lateral (select * from message x -- OFFSET 0: see look_at
             where x.tenant_id = p_tenant and x.message_id = u.message_id offset 0) m
-        join kind k on k.kind = m.kind
-        cross join lateral retry_due(v_now, u.retry_after_s, m.expires_at) d (due)
+        join kind k using (kind) cross join retry_due(v_now, u.retry_after_s, m.expires_at) d (due)
         where m.epoch = u.epoch and m.owner = p_owner and m.state in ('claimed', 'transmitting')
           and (u.created is null or made_unix(m.created_at) = u.created)
     ), back as (
@@ -219,19 +218,19 @@ begin
         returning m.*, j.next, j.outcome, j.code, j.enhanced, j.words
     ), kept as (
         insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id, epoch,
-            created_at, expires_at, lane, relay, attempts, state, kind, courses, reason, code, enhanced,
+            created_at, expires_at, courses, lane, relay, attempts, state, kind, reason, code, enhanced,
             words)
-        select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id, g.epoch,
-               g.created_at, case when g.next <> 'sent' then g.expires_at end, g.lane, g.relay,
+        select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id, g.epoch, g.created_at,
+               case when g.next <> 'sent' then g.expires_at end,
+               case when g.next <> 'sent' then g.courses end, g.lane, g.relay,
                least(g.attempts + 1, 32767), g.next, g.kind,
-               case when g.next <> 'sent' then g.courses end,
-               case when g.outcome = 'deferred' then 'expired' end,
-               nullif(g.code, 0), nullif(g.enhanced, ''), nullif(g.words, '') from gone g
+               case when g.outcome = 'deferred' then 'expired' end, nullif(g.code, 0),
+               nullif(g.enhanced, ''), nullif(g.words, '') from gone g
     )
-    select array_agg(j.next order by u.n) into v_states from told u left join judged j on j.n = u.n;
+    select array_agg(j.next order by u.n) into v_states from told u left join judged j using (n);
     if array_position(v_states, null) is null then
         return query select * from unnest(p_ids, v_states);
-        return;
+        return; -- as nearly always
     end if;
     return query
     select u.message_id, coalesce(u.state, l.state, 'stale')
