@@ -1,5 +1,6 @@
 """How ./dev test counts: whatever a test program does, it is never counted better than it was."""
 
+import os
 import re
 import subprocess
 import time
@@ -193,3 +194,32 @@ def test_a_stage_in_the_background_ends_with_whoever_started_it_and_is_no_succes
     while gone.exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("room, place", [("true", "/dev/shm/"), ("false", "/tmp/")])
+def test_temporary_files_are_in_memory_where_it_has_room_and_go_with_the_tests(tmp_path, room, place):
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        place = "/tmp/"
+    calls = (
+        f"has_room_in_memory() {{ {room}; }}\n( make_temporary_folder; echo $TMPDIR >place )"
+    )
+    count(tmp_path, "", calls)
+    folder = Path((tmp_path / "place").read_text().strip())
+    assert str(folder).startswith(place) and not folder.exists()
+
+
+def test_a_ctrl_c_within_a_unit_program_ends_all(tmp_path):
+    """The program has a process group of its own, and the shell hears nothing of its end."""
+    script = "echo $$ >>pids; [ -e second ] || { touch second; kill -INT $(cat shell); }; sleep 2\n"
+    calls = (
+        "( echo $BASHPID >shell; make_temporary_folder; begin_in_background run_unit_program ./unit_x_y debug\n"
+        "run_unit_program ./unit_x_y debug; echo went on >on )"
+    )
+    count(tmp_path, script, calls)
+    assert not (tmp_path / "on").exists()
+    for pid in (tmp_path / "pids").read_text().split():
+        deadline = time.monotonic() + 20
+        while Path("/proc", pid).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

@@ -140,6 +140,8 @@ make_temporary_folder() {
     chmod 1777 "$TMPDIR"
     export TMPDIR
     trap 'stop_all; rm -rf "$TMPDIR"' EXIT
+    # A unit program has a process group of its own: its end says nothing to bash of the Ctrl-C.
+    trap 'exit 130' INT
 }
 
 # Begins tests in Python beside whatever else runs: start_pytest LABEL ARGUMENT... A label is a preset's
