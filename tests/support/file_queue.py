@@ -15,7 +15,8 @@ import pytest
 # stands for all that are TOGETHER.
 SLOWEST = (
     "sql/test_matching.py", "e2e/test_mail_words.py", "e2e/test_restore.py", "e2e/test_dkim.py",
-    "e2e/test_injection.py", "fault/test_smtp_replies.py", "fault/test_partitions.py",
+    "e2e/test_injection.py", "e2e/test_opt_out_race.py", "fault/test_smtp_replies.py",
+    "fault/test_partitions.py",
     "e2e/test_check_dns.py", "fault/test_relays.py", "fault/test_database_trouble.py",
     "e2e/test_demo.py", "fault/test_full.py", "fault/test_stopped.py", "fault/test_web_clients.py",
     "fault/test_clocks.py", "fault/test_no_memory.py", "systemd/test_machine.py",
