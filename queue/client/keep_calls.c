@@ -27,11 +27,12 @@ static const struct pg_statement apply_statement = {"keep_apply",
 static const struct pg_statement resolve_statement = {"keep_resolve",
                                                       "select handbell.keep_resolve($1)", 1};
 
-/* One call under way; exactly one of the three is set. */
+/* One call under way; exactly one of the four is set. */
 struct keep_call {
     keep_on_changes *on_changes;
     keep_on_answer *on_answer;
     queue_on_done *on_done;
+    queue_on_boolean *on_boolean;
     void *context;
 };
 
@@ -140,10 +141,18 @@ bool keep_calls_apply(struct queue *queue, const char *slug, const char *const *
     return is_started;
 }
 
-bool keep_calls_resolve(struct queue *queue, const char *slug, queue_on_done *on_done,
+static void boolean_read(void *context, const struct pg_result *result)
+{
+    struct keep_call *call = context;
+    call->on_boolean(call->context, result,
+                     pg_result_rows(result) == 1 && pg_result_is_true(result, 0, 0));
+    free(call);
+}
+
+bool keep_calls_resolve(struct queue *queue, const char *slug, queue_on_boolean *on_done,
                         void *context)
 {
     const char *parameters[] = {slug};
-    return call_start(queue, (struct keep_call){.on_done = on_done, .context = context},
-                      &resolve_statement, parameters, done_read);
+    return call_start(queue, (struct keep_call){.on_boolean = on_done, .context = context},
+                      &resolve_statement, parameters, boolean_read);
 }

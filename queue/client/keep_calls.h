@@ -54,8 +54,9 @@ bool keep_calls_kept(struct queue *queue, const char *owner, keep_on_answer *on_
  * before this returns. */
 bool keep_calls_apply(struct queue *queue, const char *slug, const char *const *lines, size_t count,
                       queue_on_done *on_done, void *context);
-/* All of a tenant's lines were told: now they count. */
-bool keep_calls_resolve(struct queue *queue, const char *slug, queue_on_done *on_done,
+/* All of a tenant's lines were told: now they count. The answer is true where it is to be asked
+ * again, for more of them do. */
+bool keep_calls_resolve(struct queue *queue, const char *slug, queue_on_boolean *on_done,
                         void *context);
 
 #endif

@@ -274,6 +274,56 @@ def test_a_word_of_a_newer_program_is_refused(story):
         after.apply([before.lines[0].replace("|opt_out|", "|forget_me|")])
 
 
+def test_words_and_alerts_come_to_hold_in_steps_and_in_their_order(story):
+    before = story.back_up(lambda side: [school(side)] + [person(side, f"p{n}") for n in range(3)])
+    course(before)
+    assert before.send(ALERT) == ["course_alert"] * 3
+    for call in ("opt_out", "opt_in", "opt_out"):
+        before.portal.call(call, "p0", "alerts")
+    for call in ("opt_out", "opt_in"):
+        before.portal.call(call, "p1", "alerts")
+    after = story.restore(is_told=False)
+    course(after)
+    step = "select keep_resolve('demo', 2, 2)"
+    after.queue.connection.execute("select keep_apply('demo', %s)", [before.lines])
+    steps = [after.queue.connection.execute(step).fetchone()[0] for _ in range(4)]
+    assert steps == [True, True, True, False]
+    assert after.rows("select p.ref from opt_out join person p using (tenant_id, person_id)") == [("p0",)]
+    assert after.send(ALERT) == []
+    assert after.changes() == before.changes()
+
+
+def test_what_was_said_and_told_under_another_ref_counts(story):
+    """Renamed, and merged, since the backup: the rows of before are there again beside those that the
+    portal states."""
+    before = story.back_up(lambda side: [school(side)] + [person(side, ref) for ref in ("a", "m", "n")])
+    course(before, "c")
+    assert before.send(ALERT) == ["course_alert"] * 3
+    call = before.portal.call
+    call("opt_out", "m", "alerts")
+    call("opt_out", "m", "bulletin")
+    call("opt_in", "m", "bulletin")
+    call("opt_out", "n", "bulletin")
+    for old, new in (("a", "b"), ("b", "e")):
+        call("rename_ref", "person", old, new)
+    call("rename_ref", "course", "c", "d")
+    call("opt_out", "e", "alerts")
+    call("merge_people", "n", "m")
+    assert {row[1] for row in before.changes()} == {"opt_out", "opt_in"}
+    after = story.restore()
+    for ref in ("e", "n"):
+        person(after, ref)
+    course(after, "d")
+    assert after.rows(
+        "select p.ref, o.topic from opt_out o join person p using (tenant_id, person_id) order by 1, 2"
+    ) == [("a", "alerts"), ("e", "alerts"), ("m", "alerts"), ("n", "alerts"), ("n", "bulletin")]
+    for ref in ("a", "e", "m", "n"):
+        after.portal.call("opt_in", ref, "alerts")
+    after.portal.change_course("d", categories=[])
+    after.portal.change_course("d", categories=["maths"])
+    assert after.send(ALERT) == []
+
+
 # ---- What goes into a file. ----
 
 

@@ -212,6 +212,16 @@ static bool apply_tell(struct keep_apply *apply)
     return true;
 }
 
+static void apply_resolve(struct keep_apply *apply);
+
+static void on_resolved(void *context, const struct pg_result *result, bool is_more)
+{
+    struct keep_apply *apply = context;
+    if (apply->is_under_way && !is_more)
+        apply->resolved++;
+    on_told(apply, result);
+}
+
 static void apply_resolve(struct keep_apply *apply)
 {
     if (apply->resolved == apply->slug_count) {
@@ -219,7 +229,7 @@ static void apply_resolve(struct keep_apply *apply)
         return;
     }
     apply->is_asking =
-        keep_calls_resolve(apply->queue, apply->slugs[apply->resolved++].slug, on_told, apply);
+        keep_calls_resolve(apply->queue, apply->slugs[apply->resolved].slug, on_resolved, apply);
     if (!apply->is_asking)
         apply_fail(apply, EX_TEMPFAIL, "kept", "no memory");
 }

@@ -169,6 +169,7 @@ begin
     if not v_is_done then
         perform refuse('HB002', 'rename_ref', p_old, null, 'no ' || p_kind || ' has this ref');
     end if;
+    perform keep_name(v_tenant, p_kind, p_old, p_new, false);
     perform add_audit(v_tenant, 'rename_' || p_kind, p_new, '{}');
     return 'changed';
 exception when unique_violation then

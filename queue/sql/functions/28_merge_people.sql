@@ -27,6 +27,7 @@ begin
     update person set merged_into = v_keep
         where tenant_id = v_tenant and (person_id = v_gone or merged_into = v_gone);
     perform refresh_ticks(v_tenant, v_keep);
+    perform keep_name(v_tenant, 'person', p_gone, p_keep, true);
     perform add_audit(v_tenant, 'merge_people', p_keep, '{}');
     perform add_audit(v_tenant, 'merged_away', p_gone, '{}');
     return 'changed';

@@ -4,6 +4,7 @@
 -- By digests of refs, for they lie outside this database's walls:
 --   sent|TENANT|KIND|RECIPIENT|BOOKING|MESSAGE|CREATED|WHEN|OUTCOME|COURSE,COURSE...
 --   word|TENANT|NUMBER|WHEN|WHAT|TOPIC|HOW|PERSON
+--   name|TENANT|WHEN|OLD|NEW|IS_MERGE
 -- Times are microseconds since 1970. A course is its digest, the digest of what its mails show, and its
 -- start and end in seconds, with dots between. The worker adds WHEN, OUTCOME and the courses that the
 -- mail told of; all else of a line is made here, and read here alone.

@@ -6,7 +6,7 @@ create or replace function keep_changes(p_owner uuid, p_limit integer)
 returns table (tenant_id bigint, number bigint, line text)
 language sql stable security definer set search_path = handbell, pg_temp set jit = off as $$
     select b.tenant_id, x.number,
-           case when x.what = 'alert_doubt' then x.topic else
+           case when x.what in ('alert_doubt', 'name') then x.topic else
            'word|' || b.slug || '|' || x.number || '|' || handbell.unix_us(x.at) || '|' || x.what || '|'
            || coalesce(x.topic, '') || '|' || coalesce(x.how, '') || '|'
            || coalesce(handbell.keep_digest(b.key, b.slug, 'person', x.person_ref), '') end
@@ -52,6 +52,19 @@ begin
         perform add_change(p_tenant, 'alert_doubt', null, v_line, null);
     end loop;
 end $$;
+
+-- A ref has become another, or a person another one: lines of the one are to be known as the other's.
+-- Among the changes, as those of keep_doubts.
+create or replace function keep_name(p_tenant bigint, p_kind text, p_old text, p_new text, p_is_merge boolean)
+returns void
+language sql as $$
+    select add_change(p_tenant, 'name', null,
+        'name|' || t.slug || '|' || unix_us(clock_timestamp())
+        || '|' || keep_digest(k.key, t.slug, p_kind, p_old)
+        || '|' || keep_digest(k.key, t.slug, p_kind, p_new) || '|' || p_is_merge, null)
+    from tenant t cross join keep_key k
+    where t.tenant_id = p_tenant and p_kind <> 'category'
+$$;
 
 -- The worker's file holds the changes up to these, and the database all that the file holds up to
 -- p_kept. Committed durably, unlike worker_seen: after a crash the worker would else take the

@@ -15,10 +15,20 @@ begin
         insert into kept_line (slug, line) select distinct p_slug, unnest(p_lines)
             on conflict do nothing;
     else
-        perform keep_store_words(v_tenant, p_lines);
-        perform keep_store_mails(v_tenant, p_lines);
+        perform keep_store(v_tenant, p_lines);
     end if;
     return cardinality(p_lines);
+end $$;
+
+create or replace function keep_store(p_tenant bigint, p_lines text[]) returns void
+language plpgsql as $$
+begin
+    perform keep_store_words(p_tenant, p_lines);
+    perform keep_store_mails(p_tenant, p_lines);
+    insert into kept_name (tenant_id, at, old, new, is_merge)
+        select p_tenant, from_unix_us(f[3]::bigint), f[4], f[5], f[6]::boolean
+        from (select string_to_array(l, '|') as f from unnest(p_lines) l where l like 'name|%') n
+        on conflict (tenant_id, at, old, new) do nothing;
 end $$;
 
 create or replace function keep_store_words(p_tenant bigint, p_lines text[]) returns void
@@ -124,9 +134,11 @@ end $$;
 
 -- ---- Once all of a tenant's lines are stored. ----
 
-create or replace function keep_resolve(p_slug text) returns void
-language plpgsql security definer set search_path = handbell, pg_temp
-set plan_cache_mode = force_custom_plan set work_mem = '64MB' as $$
+-- A step; true: there is more. A transaction that lasts is given up by the worker ([database] query_timeout).
+create or replace function keep_resolve(
+    p_slug text, p_words integer default 500, p_alerts integer default 20000)
+returns boolean
+language plpgsql security definer set search_path = handbell, pg_temp set work_mem = '64MB' as $$
 declare
     v_tenant bigint;
 begin
@@ -134,21 +146,85 @@ begin
     select t.tenant_id into v_tenant from tenant_slug s join tenant t using (tenant_id)
         where s.slug = p_slug for no key update of t;
     if not found then
-        return;
+        return false;
     end if;
-    perform keep_resolve_words(v_tenant, null);
-    perform keep_resolve_alerts(v_tenant, null, 0);
+    if keep_resolve_names(v_tenant, 2000) then
+        return true;
+    end if;
+    return exists (select from kept_word where tenant_id = v_tenant)
+           and keep_resolve_words(v_tenant, null, p_words) = p_words
+        or exists (select from told_alert where tenant_id = v_tenant)
+           and keep_resolve_alerts(v_tenant, null, 0, p_alerts) = p_alerts;
+end $$;
+
+-- What was said or told under a ref holds under the one that came after it, and what came later under the
+-- one before: the restored database has that, or the portal states the other, or both. First forwards from
+-- the oldest, then backwards from the newest, for a chain of them. The oldest p_limit; true: there are more.
+create or replace function keep_resolve_names(p_tenant bigint, p_limit integer) returns boolean
+language plpgsql as $$
+declare
+    v_until timestamptz;
+    n kept_name;
+begin
+    select max(o.at) into v_until
+        from (select at from kept_name where tenant_id = p_tenant order by at limit p_limit) o;
+    if v_until is null then
+        return false;
+    end if;
+    for n in select * from kept_name where tenant_id = p_tenant and at <= v_until order by at loop
+        perform keep_copy_names(p_tenant, n.old, n.new, '-infinity', n.at, n.is_merge);
+    end loop;
+    for n in select * from kept_name where tenant_id = p_tenant and at <= v_until order by at desc loop
+        perform keep_copy_names(p_tenant, n.new, n.old, n.at, 'infinity', false);
+    end loop;
+    delete from kept_name where tenant_id = p_tenant and at <= v_until;
+    return exists (select from kept_name where tenant_id = p_tenant);
+end $$;
+
+-- Of one who became part of another, only words that stop mail, and were not taken back: as merge_word.
+create or replace function keep_copy_names(
+    p_tenant bigint, p_from text, p_to text, p_after timestamptz, p_until timestamptz, p_is_merge boolean)
+returns void
+language plpgsql as $$
+begin
+    insert into kept_word (tenant_id, person, number, at, what, topic, how)
+        select p_tenant, p_to, k.number, k.at, k.what, k.topic, k.how
+        from kept_word k
+        where k.tenant_id = p_tenant and k.person = p_from and k.at > p_after and k.at <= p_until
+          and (not p_is_merge or k.what in ('opt_out', 'restrict_person') and not exists (
+                   select from kept_word l
+                   where l.tenant_id = p_tenant and l.person = p_from and l.at > k.at
+                     and l.at <= p_until and l.what <> k.what
+                     and keep_matter(l.what, l.topic) = keep_matter(k.what, k.topic)))
+        on conflict do nothing;
+    insert into told_alert (tenant_id, course, person, told_at)
+        select p_tenant, case t.course when p_from then p_to else t.course end,
+               case t.person when p_from then p_to else t.person end, t.told_at
+        from told_alert t
+        where t.tenant_id = p_tenant and (t.course = p_from or t.person = p_from)
+          and t.told_at > p_after and t.told_at <= p_until
+        on conflict do nothing;
+    insert into told_before (tenant_id, class, subject, recipient, said, told_at, expires_at)
+        select p_tenant, t.class, case t.subject when p_from then p_to else t.subject end,
+               case t.recipient when p_from then p_to else t.recipient end, t.said, t.told_at,
+               t.expires_at
+        from told_before t
+        where t.tenant_id = p_tenant and (t.subject = p_from or t.recipient = p_from)
+          and t.told_at > p_after and t.told_at <= p_until
+        on conflict do nothing;
 end $$;
 
 -- What the person said last counts, whether here since the restore or before it. Each word has its old
 -- number again, for the portal has followed up to there; what was said since, and got such a number
--- once more, moves on. p_person null: everybody's.
-create or replace function keep_resolve_words(p_tenant bigint, p_person bigint) returns void
+-- once more, moves on. p_person null: everybody's. The oldest p_limit of them; how many there were.
+create or replace function keep_resolve_words(p_tenant bigint, p_person bigint, p_limit integer)
+returns integer
 language plpgsql as $$
 declare
     v_key bytea := (select key from keep_key);
     v_slug text := (select slug from tenant where tenant_id = p_tenant);
     v_first bigint;
+    v_count integer := 0;
     w record;
 begin
     for w in
@@ -165,8 +241,9 @@ begin
         left join since s on s.person_ref = p.ref and s.matter = keep_matter(k.what, k.topic)
             and s.at >= k.at
         where k.tenant_id = p_tenant and (p_person is null or p.person_id = p_person)
-        order by k.at, k.number
+        order by k.at, k.number limit p_limit
     loop
+        v_count := v_count + 1;
         perform from person where tenant_id = p_tenant and person_id = w.person_id for no key update;
         if not w.is_overtaken then
             perform keep_say(p_tenant, w.person_id, w.what, w.topic, w.how, w.at);
@@ -180,6 +257,7 @@ begin
     end loop;
     -- Each worker's file is to hold them all.
     update kept_change set number = v_first - 1 where tenant_id = p_tenant and number >= v_first;
+    return v_count;
 end $$;
 
 -- What a word is about: of two about the same, the later counts.
@@ -244,10 +322,11 @@ begin
 end $$;
 
 -- Those of whom person and course are there are matches from now on, and what still waits tells nothing
--- of them. p_course null: of all courses; of people behind p_after.
-create or replace function keep_resolve_alerts(p_tenant bigint, p_course bigint, p_after bigint)
-returns void
-language plpgsql as $$
+-- of them. p_course null: of all courses; of people behind p_after. p_limit of them; how many there were.
+create or replace function keep_resolve_alerts(
+    p_tenant bigint, p_course bigint, p_after bigint, p_limit integer)
+returns integer
+language plpgsql set plan_cache_mode = force_custom_plan as $$
 declare
     v_key bytea := (select key from keep_key);
     v_slug text := (select slug from tenant where tenant_id = p_tenant);
@@ -255,19 +334,24 @@ declare
     v_people bigint[];
     v_waiting bigint[];
 begin
-    with known as (
-        delete from told_alert t using course c, person p
+    with here as (
+        select t.course, t.person, c.course_id, p.person_id
+        from told_alert t, course c, person p
         where t.tenant_id = p_tenant and c.tenant_id = p_tenant and p.tenant_id = p_tenant
           and (p_course is null or c.course_id = p_course) and p.person_id > p_after
           and t.course = keep_digest(v_key, v_slug, 'course', c.ref)
           and t.person = keep_digest(v_key, v_slug, 'person', p.ref)
-        returning c.course_id, p.person_id
+        limit p_limit
+    ), known as (
+        delete from told_alert t using here h
+        where t.tenant_id = p_tenant and t.course = h.course and t.person = h.person
+        returning h.course_id, h.person_id
     )
     select array_agg(k.course_id order by k.course_id, k.person_id),
            array_agg(k.person_id order by k.course_id, k.person_id)
         into v_courses, v_people from known k;
     if v_courses is null then
-        return;
+        return 0;
     end if;
     v_waiting := array(select x.message_id
         from unnest(v_courses, v_people) as u (course_id, person_id)
@@ -287,6 +371,7 @@ begin
         from unnest(v_courses, v_people) as u (course_id, person_id)
         on conflict (tenant_id, course_id, person_id) do update set message_id = 0
             where x.message_id = any (v_waiting);
+    return cardinality(v_courses);
 end $$;
 
 -- ---- What is stated again later. ----
@@ -294,18 +379,34 @@ end $$;
 -- A course is about to be matched.
 create or replace function keep_match(p_tenant bigint, p_course bigint, p_after bigint) returns void
 language plpgsql as $$
+declare
+    v_course text;
 begin
-    if exists (select from told_alert where tenant_id = p_tenant) then
-        perform keep_resolve_alerts(p_tenant, p_course, p_after);
+    if not exists (select from told_alert where tenant_id = p_tenant) then
+        return; -- as a rule
+    end if;
+    select keep_digest(k.key, t.slug, 'course', c.ref) into v_course
+        from keep_key k, tenant t, course c
+        where t.tenant_id = p_tenant and c.tenant_id = p_tenant and c.course_id = p_course;
+    if exists (select from told_alert where tenant_id = p_tenant and course = v_course) then
+        perform keep_resolve_alerts(p_tenant, p_course, p_after, null);
     end if;
 end $$;
 
 -- A person is there for the first time: what they said before the restore holds.
 create or replace function keep_greet(p_tenant bigint, p_person bigint) returns void
 language plpgsql as $$
+declare
+    v_person text;
 begin
-    if exists (select from kept_word where tenant_id = p_tenant) then
-        perform keep_resolve_words(p_tenant, p_person);
+    if not exists (select from kept_word where tenant_id = p_tenant) then
+        return; -- as a rule
+    end if;
+    select keep_digest(k.key, t.slug, 'person', p.ref) into v_person
+        from keep_key k, tenant t, person p
+        where t.tenant_id = p_tenant and p.tenant_id = p_tenant and p.person_id = p_person;
+    if exists (select from kept_word where tenant_id = p_tenant and person = v_person) then
+        perform keep_resolve_words(p_tenant, p_person, null);
     end if;
 end $$;
 
@@ -317,7 +418,7 @@ begin
     with gone as (delete from kept_line where slug = p_slug returning line)
         select array_agg(line) into v_lines from gone;
     if v_lines is not null then
-        perform keep_store_words(p_tenant, v_lines);
-        perform keep_store_mails(p_tenant, v_lines);
+        perform keep_store(p_tenant, v_lines);
+        while keep_resolve_names(p_tenant, 2000) loop end loop;
     end if;
 end $$;

@@ -47,7 +47,7 @@ begin
     return query
         select c.number, c.at, c.what, c.person_ref, c.topic, c.how from change c
         where c.tenant_id = v_tenant and c.number > coalesce(p_after, 0)
-          and c.what <> 'alert_doubt' -- keep_doubts(): for the workers' files alone
+          and c.what not in ('alert_doubt', 'name') -- keep_doubts(), keep_name(): for the workers' files alone
         order by c.number limit 1000;
 end $$;
 

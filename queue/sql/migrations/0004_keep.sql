@@ -31,6 +31,8 @@ create table told_before (
     has_moved_on boolean not null default false, -- something else was told since the restore
     primary key (tenant_id, class, subject, recipient, said)
 );
+create index told_before_subject on told_before (tenant_id, subject);
+create index told_before_recipient on told_before (tenant_id, recipient);
 
 -- Alerts that went out, whose person or course is not stated again yet; the others are matches.
 create table told_alert (
@@ -40,6 +42,7 @@ create table told_alert (
     told_at timestamptz not null,
     primary key (tenant_id, course, person)
 );
+create index told_alert_person on told_alert (tenant_id, person);
 
 -- What people said, who are not stated again yet.
 create table kept_word (
@@ -51,6 +54,16 @@ create table kept_word (
     topic text,
     how text,
     primary key (tenant_id, person, number, at)
+);
+
+-- Who or what had another ref since the backup: digests. Until the next keep_resolve.
+create table kept_name (
+    tenant_id bigint not null,
+    at timestamptz not null,
+    old text not null,
+    new text not null,
+    is_merge boolean not null, -- of two people, who were two before
+    primary key (tenant_id, at, old, new)
 );
 
 -- Mails that were on the wire when their worker or its connection ended, and whose rows a restore has lost:
