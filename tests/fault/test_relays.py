@@ -159,6 +159,7 @@ def test_mail_fails_over_and_new_mail_returns(handbell, mail_store, owner, publi
         wait_for_relays(owner, "up", "up", timeout_s=40)
         publish("e", 40)
         back.wait_for(20, timeout_s=30)
+        mail_store.wait_for(70, timeout_s=30)
         assert len(mail_store.received) == 70 and len(back.received) == 20
         process.wait_until(lambda: is_quiet(owner), 30, "nothing is left")
         assert worker.stop() == 0

@@ -29,8 +29,8 @@ uint32_t message_flow_room(const struct message_flow *flow, enum lane lane, uint
     if (relay_is_down(&flow->relay, now_ms) ||
         relay_limit_wait_ms(&flow->relay.limit, relay_limit_class_of(lane), now_ms) > 0)
         return 0;
-    return breaker_room(&flow->relay.breaker, now_ms, message_flow_held(flow) + coming,
-                        lane_room(lane, capacity, held));
+    uint32_t under_way = relay_under_way(&flow->relay, message_flow_held(flow)) + coming;
+    return breaker_room(&flow->relay.breaker, now_ms, under_way, lane_room(lane, capacity, held));
 }
 
 uint32_t message_flow_mark_room(const struct message_flow *flow, const struct message *first)
@@ -56,7 +56,7 @@ uint32_t message_flow_mark_room(const struct message_flow *flow, const struct me
     if (room < limit / 4 && !is_urgent && !breaker_is_open(&flow->relay.breaker))
         return 0;
     return breaker_room(&flow->relay.breaker, clock_monotonic_ms(),
-                        (uint32_t)ahead + flow->relay.sending, room);
+                        relay_under_way(&flow->relay, (uint32_t)ahead + flow->relay.sending), room);
 }
 
 bool message_flow_is_shared(const struct message_flow *flow)

@@ -62,6 +62,7 @@ static bool relay_count_failure(struct relay *relay, const struct outcome *outco
         return false;
     relay->opened_at_ms = has_opened ? now_ms : relay->opened_at_ms;
     relay->has_let_us_in = false;
+    relay->hanging = relay->sending;
     LOG(LOG_LEVEL_WARNING, has_opened ? "relay_paused" : "relay_still_paused",
         log_text("relay", relay->options.name), log_text("verb", outcome_verb_name(outcome->verb)),
         log_int("code", outcome->code), log_text("reason", outcome->text),
@@ -87,6 +88,12 @@ bool relay_take_outcome(struct relay *relay, const struct outcome *outcome, uint
             log_int("code", outcome->code));
     }
     return false;
+}
+
+uint32_t relay_under_way(const struct relay *relay, uint32_t held)
+{
+    uint32_t hanging = relay->hanging < relay->sending ? relay->hanging : relay->sending;
+    return held > hanging ? held - hanging : 0;
 }
 
 bool relay_is_silent(const struct relay *relay, uint64_t now_ms)
@@ -116,7 +123,7 @@ static void on_tried(void *context, const struct outcome *failure)
 /* While others get its mail it has none to be tried with. */
 static void relay_try(struct relay *relay, uint32_t held, uint64_t now_ms)
 {
-    if (relay->is_trying || held > 0 || relay_is_silent(relay, now_ms) ||
+    if (relay->is_trying || relay_under_way(relay, held) > 0 || relay_is_silent(relay, now_ms) ||
         !relay_is_down(relay, now_ms) || now_ms < relay->breaker.retry_at_ms)
         return;
     relay->is_trying = true;

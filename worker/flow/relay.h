@@ -31,7 +31,8 @@ enum {
 
 /* `sending` counts the mails that `client` has: those of a client before this one are not among
  * them. `ended_now` and `ended_before` count mails that ended in this tick and in the one before,
- * and `ended` those of the last minute's ticks. */
+ * and `ended` those of the last minute's ticks. `hanging` were being sent when it was last left
+ * alone. */
 struct relay {
     struct smtp_client *client; /* NULL: it is not there */
     int number;
@@ -42,6 +43,7 @@ struct relay {
     struct window window;
     struct breaker breaker;
     uint32_t sending;
+    uint32_t hanging;
     uint64_t opened_at_ms; /* since when the breaker is open; 0: it is closed */
     uint64_t silent_since_ms;
     bool is_trying;
@@ -65,6 +67,9 @@ bool relay_take_outcome(struct relay *relay, const struct outcome *outcome, uint
  * wait for one; its client gives them back. */
 bool relay_tick(struct relay *relay, uint32_t held, uint64_t now_ms);
 
+/* Of the `held` mails of its flow, those that tell how it is now. One that hangs from before it was
+ * left alone may do so for ten minutes (RFC 5321 section 4.5.3.2.6), and tells nothing. */
+uint32_t relay_under_way(const struct relay *relay, uint32_t held);
 /* All its sessions wait for an answer, and have for long. */
 bool relay_is_silent(const struct relay *relay, uint64_t now_ms);
 /* Its mail should go through another, where there is one. */

@@ -94,6 +94,23 @@ static void it_is_down_when_the_pause_lasts_until_it_lets_us_in(void **state)
     assert_false(relay_is_down(&relay, 90001));
 }
 
+static void a_mail_that_hangs_from_before_holds_up_no_trial(void **state)
+{
+    (void)state;
+    struct relay relay = {.connections = 20, .sending = 4};
+    assert_int_equal(relay_under_way(&relay, 5), 5);
+    for (int i = 0; i < 3; i++) {
+        relay.sending--;
+        relay_take_outcome(&relay, &away, 1000);
+    }
+    assert_int_equal(relay.sending, 1);
+    assert_int_equal(relay_under_way(&relay, 1), 0);
+    relay.sending++; /* the trial */
+    assert_int_equal(relay_under_way(&relay, 2), 1);
+    relay.sending = 0;
+    assert_int_equal(relay_under_way(&relay, 3), 3);
+}
+
 static void the_rate_is_that_of_the_last_minute(void **state)
 {
     (void)state;
@@ -203,6 +220,7 @@ int main(void)
         cmocka_unit_test(as_much_is_held_as_it_takes_in_ten_seconds),
         cmocka_unit_test(sessions_are_cut_by_421_and_not_by_a_connection_that_fails),
         cmocka_unit_test(it_is_down_when_the_pause_lasts_until_it_lets_us_in),
+        cmocka_unit_test(a_mail_that_hangs_from_before_holds_up_no_trial),
         cmocka_unit_test(the_rate_is_that_of_the_last_minute),
         cmocka_unit_test(a_minutes_limit_bounds_what_is_held),
         cmocka_unit_test(a_mail_that_waits_for_a_relay_that_says_nothing_is_given_back),
