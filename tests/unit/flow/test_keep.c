@@ -307,6 +307,8 @@ static void a_day_has_its_file_and_old_ones_go(void **state)
     open_keep(place);
     assert_int_equal(add(place, "today"), 5);
     assert_int_equal(files_of(place, &files), 3);
+    if (files == NULL)
+        return;
     assert_int_equal(files[0].first, 3);
     assert_int_equal(files[2].day, days_ago(0));
     free(files);
@@ -331,7 +333,7 @@ static void what_is_whole_behind_damage_can_be_read(void **state)
         write_file(place, first, days_ago(4 - (int)first));
     open_keep(place);
     assert_int_equal(add(place, "today"), 5);
-    files_of(place, &files);
+    assert_int_equal(files_of(place, &files), 4);
     for (size_t i = 1; i < 4; i++) {
         path_of(place, &files[i], path);
         flip(path, damages[i]);
