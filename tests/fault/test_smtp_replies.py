@@ -19,6 +19,8 @@ from tests.support.bad_smtp_server import (
 PIPELINED = ("PIPELINING", "8BITMIME")
 ONE_BY_ONE = ("8BITMIME",)
 BY_VERB = {"MAIL": "message", "RCPT": "recipient", "DATA": "message", "BODY": "message"}
+# Whose trouble 4.3.0 is: to the mail's end it may be that mail's alone, which must stop no relay.
+SYSTEM_TROUBLE = {"MAIL": "relay", "RCPT": "domain", "DATA": "relay", "BODY": "message"}
 # The time-out of each step that a stall is cut short by.
 CLOCKS = {
     "greeting": "greeting_ms",
@@ -45,6 +47,7 @@ def refusals(verb):
         ("4xx_no_enhanced", say("450 not now"), ("deferred", scope, verb, 450)),
         ("5xx", say("554 5.6.0 never"), ("refused", scope, verb, 554)),
         ("relay_full", say("452 4.3.1 no space"), ("deferred", "relay", verb, 452)),
+        ("system", say("451 4.3.0 not now"), ("deferred", SYSTEM_TROUBLE[verb], verb, 451)),
         ("login_wanted", say("530 5.7.0 log in first"), ("deferred", "relay", verb, 530)),
         ("421", say_and_close("421 4.3.2 closing"), ("deferred", "relay", verb, 421)),
         ("421_left_open", say("421 4.3.2 closing"), ("deferred", "relay", verb, 421)),
