@@ -125,19 +125,14 @@ begin
     return next;
 end $$;
 
--- Once a day and at every worker's start: the record's partitions for the months to come, and workers
--- long dead with nothing left behind. A new partition locks the default one: waiting for a portal's open
--- transaction would make every mark and record wait behind.
-create or replace function housekeep() returns void
-language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '50ms' as $$
+-- The record's partitions for the months to come. A new one locks the default one: waiting for a portal's
+-- open transaction, or for a backup, would make every mark and record wait behind. So it waits for nobody,
+-- and what is missing is made in an hour: there are three months for it.
+create or replace function make_record_months() returns void
+language plpgsql as $$
 declare
     v_month date;
-    v_tenant bigint;
-    v_left integer := 10000; -- the rest in an hour
 begin
-    if not pg_try_advisory_xact_lock(hashtextextended('handbell housekeeping', 0)) then
-        return; -- another worker is at it
-    end if;
     for v_ahead in 0 .. 3 loop
         v_month := (date_trunc('month', now() at time zone 'UTC')
                     + make_interval(months => v_ahead))::date;
@@ -152,6 +147,22 @@ begin
                 (v_month + interval '1 month') at time zone 'UTC');
         end if;
     end loop;
+exception when lock_not_available then
+    return;
+end $$;
+
+-- Once an hour and at every worker's start: the months to come, what is past its time, and workers long dead
+-- with nothing left behind.
+create or replace function housekeep() returns void
+language plpgsql security definer set search_path = handbell, pg_temp set lock_timeout = '50ms' as $$
+declare
+    v_tenant bigint;
+    v_left integer := 10000; -- the rest in an hour
+begin
+    if not pg_try_advisory_xact_lock(hashtextextended('handbell housekeeping', 0)) then
+        return; -- another worker is at it
+    end if;
+    perform make_record_months();
     perform told_forget();
     if gate_is_open() then -- until then a worker may yet tell that it was sent
         for v_tenant in select t.tenant_id from tenant t order by t.tenant_id loop
