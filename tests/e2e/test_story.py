@@ -263,7 +263,7 @@ def test_a_cancellation_overtakes_a_backlog_of_alerts(service, address_of):
     service.demo.put_course("off", starts_at=in_days(30), ends_at=in_days(30, 15))
     service.demo.put_booking("b1", "off", "p1", status="confirmed", quiet=True)
     service.demo.put_course("c1", categories=["maths"])
-    service.store.wait_for(100, 60)
+    service.store.wait_for(100, 200)
     already = len(service.store.mails())
     service.demo.change_course("off", status="cancelled")
     service.store.wait_for(1, 10, to=address_of("p1"))
@@ -271,4 +271,4 @@ def test_a_cancellation_overtakes_a_backlog_of_alerts(service, address_of):
     everything = service.store.mails()
     place = [mail.recipient for mail in everything].index(address_of("p1"))
     assert place - already < 500
-    service.store.wait_for(count + 1, 60)
+    service.store.wait_for(count + 1, 200)
