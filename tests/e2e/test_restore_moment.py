@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.e2e.test_restore import (
-    EX_TEMPFAIL, Office, a_morning, expect_nobody_told_twice, prepare, state_all_again, state_courses
+    EX_TEMPFAIL, Office, a_morning, expect_nobody_told_twice, prepare, state_all_again
 )  # fmt: skip
 from tests.support import process
 from tests.support.cluster import SUPERUSER
