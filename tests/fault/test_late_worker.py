@@ -10,6 +10,7 @@ import signal
 import time
 
 from tests.support import process
+from tests.support.portal import in_hours
 from tests.support.queue_calls import is_quiet
 from tests.support.web import Site
 
@@ -95,10 +96,6 @@ def test_mail_found_four_hours_late_goes_or_expires_as_its_kind_says(
         ("course_alert", "sent", None),
     }
     assert sorted(mail.recipient for mail in mail_store.mails()) == ["p2@example.org", "r0@example.org"]
-
-
-def in_hours(hours):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600 * hours))
 
 
 # ---- No descriptor is left (EMFILE).

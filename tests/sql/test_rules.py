@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.portal import Portal, in_days
+from tests.support.portal import Portal, in_days, in_hours
 from tests.support.queue_calls import Queue, tenant_id_of
 from tests.support.schema import PORTAL, WORKER, grant_tenant
 
@@ -257,9 +257,7 @@ def test_a_reminder_that_waits_is_overtaken_by_the_move(course, owner, worker, t
 def test_a_course_moved_to_within_a_day_tells_the_change_and_does_not_remind_as_well(
     course, owner, worker, tenant
 ):
-    course.change_course("c", starts_at=in_days(0, 23), ends_at=None)
-    owner.execute("update course set starts_at = now() + interval '20 hours'")
-    owner.execute("update course_session set starts_at = now() + interval '20 hours'")
+    course.change_course("c", starts_at=in_hours(20), ends_at=None)
     fire(worker, tenant)
     assert told(owner) == [] and told(owner, "course_changed") == ["p"]
     assert told(owner, "joining_instructions") == ["p"]

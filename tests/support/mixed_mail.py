@@ -183,12 +183,18 @@ class Account:
 
     def __init__(self, owner, ledger, doubt_s=2.0):
         """`doubt_s`: whoever had so long to read a reply, had read it when the connection ended."""
-        self.record = read_record(owner)
+        # A mail taken meanwhile is no stranger, nor is one that leaves the queue between two looks.
+        before = {key.partition("@")[0] for key in ledger.mails()}
+        with owner.transaction():
+            owner.execute("set transaction isolation level repeatable read")
+            self.record = read_record(owner)
+            waiting = owner.execute(
+                "select 'hb.' || tenant_id || '.' || message_id || '.'"
+                " || extract(epoch from created_at)::bigint from message"
+            ).fetchall()
+        self.unknown = sorted(before - self.record.keys() - {key for (key,) in waiting})
         self.mails = {key.partition("@")[0]: mail for key, mail in ledger.mails().items()}
         self.doubt_s = doubt_s
-        self.waiting = {row[0] for row in owner.execute(
-            "select 'hb.' || tenant_id || '.' || message_id || '.'"
-            " || extract(epoch from created_at)::bigint from message").fetchall()}  # fmt: skip
         self.queued = owner.execute(
             """select (select count(*) from job_recipient)
                     + (select count(distinct message_id) from match where message_id <> 0)"""
@@ -272,7 +278,7 @@ class Account:
 
     def strangers(self):
         """Taken by the ledger, and nothing that the database knows."""
-        return [key for key in self.mails if key not in self.record and key not in self.waiting]
+        return self.unknown
 
     def check(self, expected, duplicates_are_explained=True):
         """All that holds whatever was killed or cut off. Where others take over from whoever does not come

@@ -35,6 +35,10 @@ def in_days(days, hour=9):
     return day.replace(hour=hour, minute=30, second=0, microsecond=0).isoformat()
 
 
+def in_hours(hours):
+    return (now() + datetime.timedelta(hours=hours)).isoformat()
+
+
 class Portal:
     """One tenant's portal over one connection. Each call is one statement, in the caller's
     transaction where the connection is not autocommit."""
