@@ -206,3 +206,22 @@ def test_an_alert_that_goes_again_tells_nothing_that_another_told_meanwhile(
     told = owner.execute("select c.ref from message m, unnest(m.courses) u join course c"
                          " on c.course_id = u").fetchall()  # fmt: skip
     assert told == [("c",)]
+
+
+@pytest.mark.parametrize("outcome, state", [("sent", "sent"), ("deferred", "ready")])
+def test_a_word_that_waited_for_a_take_over_wins_over_its_guess(
+    demo, late, owner, tenant, connect, outcome, state
+):
+    claimed = put_on_wire(demo, late, tenant, ALERT_LANE)
+    owner.execute("set statement_timeout = '10s'")
+    taker = Queue(connect(OWNER, autocommit=False), late.owner)
+    assert set(taker.record(tenant, claimed, "interrupted").values()) == {"uncertain"}
+    answers = []
+    errors, thread = in_background(
+        lambda: answers.append(tell(late, tenant, claimed, outcome, "outbox")))
+    wait_for_blocked(owner)
+    taker.connection.commit()
+    thread.join(10)
+    assert not errors and answers == [{state}]
+    waiting, ended = [row[0] for row in rows(owner)], [row[0] for row in ends(owner)]
+    assert waiting + ended == [state], "where it is what was answered"

@@ -169,9 +169,9 @@ begin
 end $$;
 
 -- Idempotent by epoch: a repeated call answers 'stale' and changes nothing; one that comes after a
--- take-over had to guess is record_late()'s. (The epoch is asked twice: the row may have been claimed anew
--- while this waited for it.) p_created: when the messages were made (made_unix), for after a fail-over an
--- id may be another's by now. Answers in the order of p_ids.
+-- take-over had to guess is record_late()'s. (The epoch is asked twice, and only what was done is answered:
+-- the row may have been claimed anew, or taken over, while this waited for it.) p_created: when the messages
+-- were made (made_unix), for after a fail-over an id may be another's by now. Answers in the order of p_ids.
 create or replace function record(
     p_tenant bigint, p_owner uuid, p_ids bigint[], p_epochs integer[], p_outcomes text[],
     p_codes integer[], p_enhanced text[], p_words text[], p_retry_after_s integer[],
@@ -211,11 +211,12 @@ begin
         from judged j
         where m.tenant_id = p_tenant and m.message_id = j.message_id and m.epoch = j.epoch
           and j.next = 'ready' and m.state <> 'ready' -- the same outcome, told twice at once
+        returning j.n, j.next
     ), gone as (
         delete from message m using judged j
         where m.tenant_id = p_tenant and m.message_id = j.message_id and m.epoch = j.epoch
           and j.next <> 'ready'
-        returning m.*, j.next, j.outcome, j.code, j.enhanced, j.words
+        returning m.*, j.n, j.next, j.outcome, j.code, j.enhanced, j.words
     ), kept as (
         insert into message_record (tenant_id, message_id, person_id, establishment_id, job_id, epoch,
             created_at, expires_at, courses, lane, relay, attempts, state, kind, reason, code, enhanced,
@@ -227,7 +228,8 @@ begin
                case when g.outcome = 'deferred' then 'expired' end, nullif(g.code, 0),
                nullif(g.enhanced, ''), nullif(g.words, '') from gone g
     )
-    select array_agg(j.next order by u.n) into v_states from told u left join judged j using (n);
+    select array_agg(d.next order by u.n) into v_states
+        from told u left join (select n, next from back union all select n, next from gone) d using (n);
     if array_position(v_states, null) is null then
         return query select * from unnest(p_ids, v_states);
         return; -- as nearly always
