@@ -288,6 +288,47 @@ def test_a_click_closes_no_circle_with_a_portal_that_says_several_words(
     assert opted_out(owner) == ["a", "b", "c"]
 
 
+def test_a_click_closes_no_circle_with_a_merge_of_the_same_person(
+    waiting_alert, demo, owner, connect, holder, click
+):
+    demo.put_person("keep")
+    say = click("p")
+    other = connect(OWNER, autocommit=False)
+    other.execute("select from message for update")
+
+    def merge():
+        holder.call("merge_people", "keep", "p")
+        holder.connection.commit()
+
+    errors, merging = in_background(merge)
+    assert wait_for_blocked(owner)
+    click_errors, clicking = in_background(say)
+    assert wait_for_blocked(owner, 2)
+    other.rollback()
+    merging.join()
+    clicking.join()
+    assert (errors, click_errors) == ([], [])
+    assert opted_out(owner) == ["keep"]
+
+
+@pytest.mark.parametrize("door", ["a click", "restrict_person"])
+def test_a_word_closes_no_circle_with_a_portal_that_removes_and_merges_people(
+    demo, owner, connect, holder, click, door
+):
+    """As a nightly comparison does it, in one transaction."""
+    for ref in ("a", "b", "c"):
+        demo.put_person(ref)
+    other = Portal(connect(PORTAL))
+    say = click("a") if door == "a click" else lambda: other.call("restrict_person", "a")
+    holder.call("remove", "person", "a")
+    errors, saying = in_background(say)
+    assert wait_for_blocked(owner)
+    holder.call("merge_people", "b", "c")
+    holder.connection.commit()
+    saying.join()
+    assert errors == []
+
+
 def test_a_click_after_an_opt_in_that_is_not_committed_is_the_last_word(
     demo, owner, holder, click
 ):

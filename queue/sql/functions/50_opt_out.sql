@@ -1,8 +1,7 @@
 -- What people say for themselves, by a link, a page, a mail or the telephone. No put_* touches it.
 
 -- The words of a tenant take turns by its counter of changes (add_change), which is locked before their
--- people: a click then waits for a portal's transaction with nothing in its hands that this may want, and
--- closes no circle with it.
+-- people: a click then waits for a portal's transaction with nothing in its hands that this may want.
 create or replace function take_turn(p_tenant bigint) returns void
 language plpgsql as $$
 begin
@@ -13,9 +12,10 @@ begin
     end if;
 end $$;
 
--- As whom a person is known now. Waits for whoever merges or removes them, and keeps that off; not for a
--- portal that is stating them.
-create or replace function person_kept(p_tenant bigint, p_person bigint) returns bigint
+-- As whom a person is known now: whoever merges or removes them is kept off, and with p_is_changed whoever
+-- states them. Does not wait for such: lock_not_available.
+create or replace function person_kept(p_tenant bigint, p_person bigint, p_is_changed boolean)
+returns bigint
 language plpgsql as $$
 declare
     v_person bigint := p_person;
@@ -23,11 +23,53 @@ declare
 begin
     loop
         select merged_into into v_into from person
-            where tenant_id = p_tenant and person_id = v_person for key share;
-        if v_into is null then
-            return v_person;
-        end if;
+            where tenant_id = p_tenant and person_id = v_person for key share nowait;
+        exit when v_into is null;
         v_person := v_into;
+    end loop;
+    if p_is_changed then
+        perform from person
+            where tenant_id = p_tenant and person_id = v_person for no key update nowait;
+    end if;
+    return v_person;
+end $$;
+
+-- Waits for those, and holds nothing of it afterwards: what raises an error in a block gives its locks back.
+create or replace function await_person(p_tenant bigint, p_person bigint, p_is_changed boolean) returns void
+language plpgsql as $$
+declare
+    v_person bigint := person_now(p_tenant, p_person);
+begin
+    if p_is_changed then
+        perform from person where tenant_id = p_tenant and person_id = v_person for no key update;
+    else
+        perform from person where tenant_id = p_tenant and person_id = v_person for key share;
+    end if;
+    raise sqlstate 'HB900';
+exception when sqlstate 'HB900' then
+    null;
+end $$;
+
+-- The turn, and the person as person_kept() has them. Whoever merges or removes people holds these, and
+-- may want the turn next: it is given back while they are waited for, and no circle is closed.
+create or replace function take_turn_for(p_tenant bigint, p_person bigint, p_is_changed boolean)
+returns bigint
+language plpgsql as $$
+declare
+    v_has_turn boolean;
+begin
+    loop
+        v_has_turn := false;
+        begin
+            perform take_turn(p_tenant);
+            v_has_turn := true;
+            return person_kept(p_tenant, p_person, p_is_changed);
+        exception when lock_not_available then
+            if not v_has_turn then
+                raise; -- the caller's own patience is over
+            end if;
+        end;
+        perform await_person(p_tenant, p_person, p_is_changed);
     end loop;
 end $$;
 
@@ -40,22 +82,17 @@ create or replace function set_opt_out(
 returns boolean
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
-    v_person bigint;
+    v_is_click boolean := p_how in ('one_click', 'page');
+    v_person bigint := take_turn_for(p_tenant, p_person, not v_is_click);
 begin
-    perform take_turn(p_tenant);
-    v_person := person_kept(p_tenant, p_person);
     insert into opt_out (tenant_id, person_id, topic, how, evidence)
         values (p_tenant, v_person, p_topic, p_how, p_evidence)
         on conflict (tenant_id, person_id, topic) do nothing;
     if not found then
         return false;
     end if;
-    if p_how in ('one_click', 'page') then
-        perform from person
-            where tenant_id = p_tenant and person_id = v_person for no key update skip locked;
-    else
-        perform from person where tenant_id = p_tenant and person_id = v_person for no key update;
-    end if;
+    perform from person
+        where tenant_id = p_tenant and person_id = v_person for no key update skip locked;
     if found then
         perform refresh_ticks(p_tenant, v_person);
     end if;
@@ -70,11 +107,8 @@ create or replace function clear_opt_out(
 returns boolean
 language plpgsql security definer set search_path = handbell, pg_temp as $$
 declare
-    v_person bigint;
+    v_person bigint := take_turn_for(p_tenant, p_person, true);
 begin
-    perform take_turn(p_tenant);
-    v_person := person_kept(p_tenant, p_person);
-    perform from person where tenant_id = p_tenant and person_id = v_person for no key update;
     delete from opt_out
         where tenant_id = p_tenant and person_id = v_person and topic = p_topic;
     if not found then
@@ -167,8 +201,7 @@ declare
     v_person bigint := person_id_for(p_tenant, p_function, p_person);
 begin
     perform check_evidence(p_function, p_person, p_evidence);
-    perform take_turn(p_tenant);
-    v_person := person_kept(p_tenant, v_person);
+    v_person := take_turn_for(p_tenant, v_person, true);
     update person set is_restricted = p_is_restricted
         where tenant_id = p_tenant and person_id = v_person and is_restricted <> p_is_restricted;
     if not found then
