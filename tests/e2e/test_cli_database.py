@@ -141,6 +141,7 @@ def test_held_jobs_are_listed_until_they_are_cancelled(run, owner, demo):
     assert [(job["tenant"], job["kind"], job["recipients"]) for job in held] == [
         ("demo", "course_cancelled", 3)
     ]
+    assert "held jobs  1 (each waits for release)" in run("status").stdout
     assert f"demo job {held[0]['job']}: course_cancelled to 3" in run("status").stdout
     result = run("cancel", "demo", str(held[0]["job"]), "--reason", "a wrong column")
     assert (result.returncode, result.stdout) == (0, "3 mails will not be sent\n")

@@ -206,3 +206,23 @@ def test_holding_what_was_queued_before_waits_for_nobody(places, owner, connect)
     cancel_one_by_one(places, [3])
     session.rollback()
     assert job_states(owner) == ["queued"] + ["held"] * 3
+
+
+def test_status_shows_every_tenants_held_jobs_and_urgent_ones_first(places, owner):
+    """However many another has of them."""
+    owner.execute(
+        """insert into job (tenant_id, kind, state, recipients)
+           select tenant_id, 'booking_declined', 'held', 1 from tenant
+           cross join generate_series(1, 100)"""
+    )
+    cancel_one_by_one(places, range(4))
+    owner.execute("insert into tenant_slug (slug, tenant_id) values ('other', 1 << 40)")
+    owner.execute("insert into tenant (tenant_id, slug, as_of) values (1 << 40, 'other', now())")
+    owner.execute(
+        "insert into job (tenant_id, kind, state) values (1 << 40, 'course_alert', 'held')"
+    )
+    ((status,),) = owner.execute("select queue_status()").fetchall()
+    shown = [(job["tenant"], job["kind"]) for job in status["held_jobs"]]
+    assert len(shown) == 50 and status["held"] == 105
+    assert shown[:4] == 4 * [("demo", "course_cancelled")]
+    assert ("other", "course_alert") in shown

@@ -96,7 +96,9 @@ static void write_held_jobs(const struct json *status)
     const struct json *jobs = json_find(status, "held_jobs");
     char held[COUNT_BYTES];
     size_t count = json_array_count(jobs);
-    (void)printf("held jobs  %s\n", count == 0 ? "none" : "(each waits for release)");
+    (void)printf("held jobs  %s%s\n",
+                 count == 0 ? "none" : member_text(status, status, "held", held),
+                 count == 0 ? "" : " (each waits for release)");
     for (size_t i = 0; i < count; i++) {
         const struct json *job = json_array_at(jobs, i);
         (void)printf("           %s job %" PRId64 ": %s to %" PRId64 ", for %s\n",

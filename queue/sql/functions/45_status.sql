@@ -131,15 +131,28 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
     where a.datname = current_database() and a.pid <> pg_backend_pid()
 $$;
 
--- Jobs that the brake holds, oldest first: they wait for release().
+-- Jobs that the brake holds, urgent ones first and then the oldest: they wait for release(). Where there are
+-- more than fifty, tenants take turns: one's three hundred courses must not hide another's one.
 create or replace function held_jobs() returns jsonb
 language sql stable security definer set search_path = handbell, pg_temp as $$
     select coalesce(jsonb_agg(jsonb_build_object('tenant', s.slug, 'job', h.job_id, 'kind', h.kind,
         'recipients', h.recipients, 'held_s', round(extract(epoch from now() - h.created_at)))
-        order by h.created_at, h.tenant_id, h.job_id), '[]')
-    from (select * from handbell.job j where j.state = 'held'
-          order by j.tenant_id, j.job_id limit 50) h
+        order by h.is_urgent desc, h.created_at, h.tenant_id, h.job_id), '[]')
+    from (select j.tenant_id, j.job_id, j.kind, j.recipients, j.created_at, u.is_urgent
+          from handbell.job j join handbell.kind k using (kind)
+          cross join lateral (select k.lane = 1 or j.is_urgent as is_urgent) u
+          where j.state = 'held'
+          order by row_number() over (partition by j.tenant_id
+                                      order by u.is_urgent desc, j.created_at, j.job_id),
+                   u.is_urgent desc, j.created_at
+          limit 50) h
     join handbell.tenant_slug s on s.tenant_id = h.tenant_id
+$$;
+
+create or replace function held_count() returns integer
+language sql stable security definer set search_path = handbell, pg_temp as $$
+    select count(*)::integer from (
+        select from handbell.job j where j.state = 'held' limit handbell.status_bound()) h
 $$;
 
 create or replace function queue_status() returns jsonb
@@ -163,6 +176,7 @@ language sql stable security definer set search_path = handbell, pg_temp as $$
         'sent_last_hour', handbell.ended_within('sent', '1 h'),
         'failed_last_day', handbell.ended_within('failed', '1 day'),
         'uncertain_last_day', handbell.ended_within('uncertain', '1 day'),
+        'held', handbell.held_count(),
         'held_jobs', handbell.held_jobs(),
         'workers', handbell.workers_status(),
         'snapshot', handbell.snapshot_status())
