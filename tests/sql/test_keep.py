@@ -324,6 +324,19 @@ def test_what_was_said_and_told_under_another_ref_counts(story):
     assert after.send(ALERT) == []
 
 
+def test_a_word_goes_back_through_all_names_however_many_a_step_takes(story):
+    before = story.back_up(lambda side: [school(side)] + [person(side, ref) for ref in "ax"])
+    for old, new in (("a", "b"), ("b", "c"), ("c", "d")):
+        before.portal.call("rename_ref", "person", old, new)
+    before.portal.call("opt_out", "d", "alerts")
+    after = story.restore(is_told=False)
+    after.queue.connection.execute("select keep_apply('demo', %s)", [before.lines])
+    step = "select keep_resolve('demo', p_names => 1)"
+    while after.queue.connection.execute(step).fetchone()[0]:
+        pass
+    assert after.rows("select p.ref from opt_out join person p using (tenant_id, person_id)") == [("a",)]
+
+
 # ---- What goes into a file. ----
 
 

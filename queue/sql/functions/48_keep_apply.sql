@@ -136,7 +136,8 @@ end $$;
 
 -- A step; true: there is more. A transaction that lasts is given up by the worker ([database] query_timeout).
 create or replace function keep_resolve(
-    p_slug text, p_words integer default 500, p_alerts integer default 20000)
+    p_slug text, p_words integer default 500, p_alerts integer default 20000,
+    p_names integer default 2000)
 returns boolean
 language plpgsql security definer set search_path = handbell, pg_temp set work_mem = '64MB' as $$
 declare
@@ -148,7 +149,7 @@ begin
     if not found then
         return false;
     end if;
-    if keep_resolve_names(v_tenant, 2000) then
+    if keep_resolve_names(v_tenant, p_names) then
         return true;
     end if;
     return exists (select from kept_word where tenant_id = v_tenant)
@@ -158,26 +159,33 @@ begin
 end $$;
 
 -- What was said or told under a ref holds under the one that came after it, and what came later under the
--- one before: the restored database has that, or the portal states the other, or both. First forwards from
--- the oldest, then backwards from the newest, for a chain of them. The oldest p_limit; true: there are more.
+-- one before: the restored database has that, or the portal states the other, or both. First all of them
+-- forwards from the oldest, then backwards from the newest, for a chain of them. p_limit of them; true:
+-- there is more.
 create or replace function keep_resolve_names(p_tenant bigint, p_limit integer) returns boolean
 language plpgsql as $$
 declare
-    v_until timestamptz;
+    v_edge timestamptz;
     n kept_name;
 begin
-    select max(o.at) into v_until
-        from (select at from kept_name where tenant_id = p_tenant order by at limit p_limit) o;
-    if v_until is null then
-        return false;
-    end if;
-    for n in select * from kept_name where tenant_id = p_tenant and at <= v_until order by at loop
+    select max(o.at) into v_edge
+        from (select at from kept_name where tenant_id = p_tenant and not is_carried
+              order by at limit p_limit) o;
+    for n in select * from kept_name
+             where tenant_id = p_tenant and not is_carried and at <= v_edge order by at loop
         perform keep_copy_names(p_tenant, n.old, n.new, '-infinity', n.at, n.is_merge);
     end loop;
-    for n in select * from kept_name where tenant_id = p_tenant and at <= v_until order by at desc loop
+    update kept_name set is_carried = true
+        where tenant_id = p_tenant and not is_carried and at <= v_edge;
+    if exists (select from kept_name where tenant_id = p_tenant and not is_carried) then
+        return true;
+    end if;
+    select min(o.at) into v_edge
+        from (select at from kept_name where tenant_id = p_tenant order by at desc limit p_limit) o;
+    for n in select * from kept_name where tenant_id = p_tenant and at >= v_edge order by at desc loop
         perform keep_copy_names(p_tenant, n.new, n.old, n.at, 'infinity', false);
     end loop;
-    delete from kept_name where tenant_id = p_tenant and at <= v_until;
+    delete from kept_name where tenant_id = p_tenant and at >= v_edge;
     return exists (select from kept_name where tenant_id = p_tenant);
 end $$;
 

@@ -63,6 +63,7 @@ create table kept_name (
     old text not null,
     new text not null,
     is_merge boolean not null, -- of two people, who were two before
+    is_carried boolean not null default false, -- what was before it holds under the new one already
     primary key (tenant_id, at, old, new)
 );
 
