@@ -70,8 +70,16 @@ static bool relay_count_failure(struct relay *relay, const struct outcome *outco
     return true;
 }
 
+/* What has ended hangs no more: the next one to be sent would pass for it, and a trial be many. */
+static void relay_forget_ended(struct relay *relay)
+{
+    if (relay->hanging > relay->sending)
+        relay->hanging = relay->sending;
+}
+
 bool relay_take_outcome(struct relay *relay, const struct outcome *outcome, uint64_t now_ms)
 {
+    relay_forget_ended(relay);
     relay->ended_now++;
     relay->silent_since_ms = now_ms;
     if (outcome->scope == OUTCOME_SCOPE_RELAY) {
@@ -160,6 +168,7 @@ bool relay_tick(struct relay *relay, uint32_t held, uint64_t now_ms)
     bool is_left = false;
     uint32_t before = relay->window.size;
 
+    relay_forget_ended(relay);
     relay->ended[relay->tick] = relay->ended_now;
     relay->tick = (relay->tick + 1) % RELAY_MINUTE_TICKS;
     relay->ended_before = relay->ended_now;

@@ -32,7 +32,7 @@ enum {
 /* `sending` counts the mails that `client` has: those of a client before this one are not among
  * them. `ended_now` and `ended_before` count mails that ended in this tick and in the one before,
  * and `ended` those of the last minute's ticks. `hanging` were being sent when it was last left
- * alone. */
+ * alone, and have not ended, as far as their number tells. */
 struct relay {
     struct smtp_client *client; /* NULL: it is not there */
     int number;

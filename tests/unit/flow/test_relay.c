@@ -111,6 +111,30 @@ static void a_mail_that_hangs_from_before_holds_up_no_trial(void **state)
     assert_int_equal(relay_under_way(&relay, 3), 3);
 }
 
+static void mails_that_failed_with_it_are_not_taken_for_some_that_hang(void **state)
+{
+    (void)state;
+    struct relay relay = {.connections = 20, .sending = 20};
+    while (relay.sending > 0) {
+        relay.sending--;
+        relay_take_outcome(&relay, &away, 1000);
+    }
+    relay.sending++; /* the trial */
+    assert_int_equal(relay_under_way(&relay, 1), 1);
+}
+
+static void mails_that_were_given_back_are_not_either(void **state)
+{
+    (void)state;
+    struct relay relay = {.connections = 20, .sending = 20};
+    for (int i = 0; i < 3; i++)
+        relay_take_outcome(&relay, &away, 1000);
+    relay.sending = 0;
+    relay_tick(&relay, 0, 1500);
+    relay.sending++;
+    assert_int_equal(relay_under_way(&relay, 1), 1);
+}
+
 static void the_rate_is_that_of_the_last_minute(void **state)
 {
     (void)state;
@@ -221,6 +245,8 @@ int main(void)
         cmocka_unit_test(sessions_are_cut_by_421_and_not_by_a_connection_that_fails),
         cmocka_unit_test(it_is_down_when_the_pause_lasts_until_it_lets_us_in),
         cmocka_unit_test(a_mail_that_hangs_from_before_holds_up_no_trial),
+        cmocka_unit_test(mails_that_failed_with_it_are_not_taken_for_some_that_hang),
+        cmocka_unit_test(mails_that_were_given_back_are_not_either),
         cmocka_unit_test(the_rate_is_that_of_the_last_minute),
         cmocka_unit_test(a_minutes_limit_bounds_what_is_held),
         cmocka_unit_test(a_mail_that_waits_for_a_relay_that_says_nothing_is_given_back),
