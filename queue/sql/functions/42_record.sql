@@ -210,7 +210,7 @@ begin
             last_code = coalesce(j.code, m.last_code), last_text = coalesce(j.words, m.last_text)
         from judged j
         where m.tenant_id = p_tenant and m.message_id = j.message_id and m.epoch = j.epoch
-          and j.next = 'ready' and m.state <> 'ready' -- the same outcome, told twice at once
+          and j.next = 'ready' and m.state <> 'ready' -- it may be told twice at once
         returning j.n, j.next
     ), gone as (
         delete from message m using judged j
@@ -222,11 +222,9 @@ begin
             created_at, expires_at, courses, lane, relay, attempts, state, kind, reason, code, enhanced,
             words)
         select g.tenant_id, g.message_id, g.person_id, g.establishment_id, g.job_id, g.epoch, g.created_at,
-               case when g.next <> 'sent' then g.expires_at end,
-               case when g.next <> 'sent' then g.courses end, g.lane, g.relay,
-               least(g.attempts + 1, 32767), g.next, g.kind,
-               case when g.outcome = 'deferred' then 'expired' end, nullif(g.code, 0),
-               nullif(g.enhanced, ''), nullif(g.words, '') from gone g
+               case when g.next <> 'sent' then g.expires_at end, case when g.next <> 'sent' then g.courses end,
+               g.lane, g.relay, least(g.attempts + 1, 32767), g.next, g.kind, case g.outcome when 'deferred'
+               then 'expired' end, nullif(g.code, 0), nullif(g.enhanced, ''), nullif(g.words, '') from gone g
     )
     select array_agg(d.next order by u.n) into v_states
         from told u left join (select n, next from back union all select n, next from gone) d using (n);
