@@ -27,19 +27,49 @@ static void on_seen(void *context, const struct pg_result *result, const struct 
     keep_note_place(tail->keep, &place);
 }
 
+/* What may be acknowledged: a change that is not on the disk yet would be lost with the machine's
+ * power, and never asked for again. */
+static size_t tail_list(struct keep_tail *tail, uint64_t now_ms)
+{
+    bool are_all_safe = now_ms - tail->taken_at_ms >= KEEP_TAIL_DISK_MS;
+    size_t count = 0;
+    for (size_t i = 0; i < tail->count; i++) {
+        struct keep_tail_entry *entry = &tail->entries[i];
+        if (are_all_safe)
+            entry->safe = entry->number;
+        if (entry->safe == 0)
+            continue;
+        tail->told_tenant_ids[count] = entry->tenant_id;
+        tail->told_numbers[count++] = entry->safe;
+    }
+    return count;
+}
+
+/* Should the answer be lost, the next look finds once more what is dropped here. */
+static void tail_drop_told(struct keep_tail *tail)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < tail->count; i++)
+        if (tail->entries[i].safe < tail->entries[i].number)
+            tail->entries[left++] = tail->entries[i];
+    tail->count = left;
+}
+
 static void tail_tell(struct keep_tail *tail)
 {
     uint64_t settled = keep_settled(tail->keep);
     uint64_t now_ms = clock_monotonic_ms();
+    size_t count = tail_list(tail, now_ms);
     /* Each answer writes a place into the file: that alone is no news. */
-    if (tail->count == 0 && settled <= tail->told_settled + 1 && tail->told_at_ms != 0 &&
-        now_ms - tail->told_at_ms < KEEP_TAIL_PLACE_MS)
-        return;
-    if (keep_calls_seen(tail->queue, tail->owner, settled, tail->tenant_ids, tail->numbers,
-                        tail->count, on_seen, tail)) {
+    bool is_news = count > 0 || settled > tail->told_settled + 1 || tail->told_at_ms == 0 ||
+                   now_ms - tail->told_at_ms >= KEEP_TAIL_PLACE_MS;
+    if (is_news && keep_calls_seen(tail->queue, tail->owner, settled, tail->told_tenant_ids,
+                                   tail->told_numbers, count, on_seen, tail)) {
         tail->told_at_ms = now_ms;
-        tail->count = 0; /* should the answer be lost, the next look finds them once more */
+        tail_drop_told(tail);
     }
+    for (size_t i = 0; i < tail->count; i++)
+        tail->entries[i].safe = tail->entries[i].number;
 }
 
 /* Where the tenant is, or is to be, in what is not acknowledged. `from`: where the one before was.
@@ -47,10 +77,10 @@ static void tail_tell(struct keep_tail *tail)
 static size_t tail_find(const struct keep_tail *tail, int64_t tenant_id, size_t from)
 {
     for (size_t i = from; i < tail->count; i++)
-        if (tail->tenant_ids[i] == tenant_id)
+        if (tail->entries[i].tenant_id == tenant_id)
             return i;
     for (size_t i = 0; i < from && i < tail->count; i++)
-        if (tail->tenant_ids[i] == tenant_id)
+        if (tail->entries[i].tenant_id == tenant_id)
             return i;
     return tail->count;
 }
@@ -59,7 +89,7 @@ static size_t tail_find(const struct keep_tail *tail, int64_t tenant_id, size_t 
 static bool tail_take(struct keep_tail *tail, const struct keep_change *change, size_t *at)
 {
     *at = tail_find(tail, change->tenant_id, *at);
-    if (*at < tail->count && change->number <= tail->numbers[*at])
+    if (*at < tail->count && change->number <= tail->entries[*at].number)
         return true; /* not acknowledged yet */
     if (*at == KEEP_CALLS_LINES_MOST)
         return false;
@@ -67,9 +97,10 @@ static bool tail_take(struct keep_tail *tail, const struct keep_change *change, 
     if (number == 0)
         return false;
     keep_settle(tail->keep, number);
-    tail->count += *at == tail->count;
-    tail->tenant_ids[*at] = change->tenant_id;
-    tail->numbers[*at] = change->number;
+    if (*at == tail->count)
+        tail->entries[tail->count++] = (struct keep_tail_entry){.tenant_id = change->tenant_id};
+    tail->entries[*at].number = change->number;
+    tail->taken_at_ms = clock_monotonic_ms();
     return true;
 }
 
@@ -81,6 +112,7 @@ static void on_changes(void *context, const struct pg_result *result,
     struct keep_tail *tail = context;
     size_t at = 0;
     tail->is_asking = false;
+    tail->is_full = count == KEEP_CALLS_LINES_MOST;
     tail_log(result, "keep_changes");
     for (size_t i = 0; i < count && tail->is_open; i++)
         if (!tail_take(tail, &changes[i], &at))
@@ -100,7 +132,8 @@ static void on_hear_time(void *context)
     if (!tail->is_open || tail->is_asking)
         return; /* on_changes comes back to it */
     tail->is_to_hear = false;
-    tail_ask(tail);
+    if (!tail->is_full) /* it would be the same ones again */
+        tail_ask(tail);
 }
 
 static void tail_hear_soon(struct keep_tail *tail)
@@ -150,6 +183,7 @@ void keep_tail_open(struct keep_tail *tail, struct queue *queue)
     tail->queue = queue;
     tail->is_open = true;
     tail->is_to_hear = false;
+    tail->is_full = false;
     tail->count = 0;
     tail->told_at_ms = 0;
     loop_timer_start(tail->timer, 0);

@@ -14,7 +14,16 @@
 enum {
     KEEP_TAIL_MS = 1000,
     KEEP_TAIL_HEAR_MS = 20,     /* what is said meanwhile goes with it */
+    KEEP_TAIL_DISK_MS = 750,    /* by then KEEP_SYNC_MS has put it on the disk */
     KEEP_TAIL_PLACE_MS = 60000, /* so often where there is nothing else to tell */
+};
+
+/* A tenant's changes that went into the file and are not acknowledged yet. They come in order, so
+ * the last number stands for all. */
+struct keep_tail_entry {
+    int64_t tenant_id;
+    int64_t number;
+    int64_t safe; /* those there a second ago: on the disk. 0: none */
 };
 
 struct keep_tail {
@@ -25,15 +34,16 @@ struct keep_tail {
     struct loop_timer *hear_timer;
     bool is_open;
     bool is_asking;
-    bool
-        is_to_hear; /* something was said since, and hear_timer runs, or the answer is waited for */
+    /* Something was said since, and hear_timer runs, or the answer is waited for. */
+    bool is_to_hear;
+    bool is_full; /* the last answer had no room for more: first some are to be acknowledged */
     uint64_t told_settled;
-    uint64_t told_at_ms; /* 0: not yet */
-    /* Changes that went into the file and are not acknowledged yet: that is done once a second,
-     * when they are on the disk. A tenant's come in order, so its last number stands for all. */
+    uint64_t told_at_ms;  /* 0: not yet */
+    uint64_t taken_at_ms; /* when the file got its last change */
     size_t count;
-    int64_t tenant_ids[KEEP_CALLS_LINES_MOST];
-    int64_t numbers[KEEP_CALLS_LINES_MOST];
+    struct keep_tail_entry entries[KEEP_CALLS_LINES_MOST];
+    int64_t told_tenant_ids[KEEP_CALLS_LINES_MOST]; /* for one call */
+    int64_t told_numbers[KEEP_CALLS_LINES_MOST];
 };
 
 /* `keep` and `owner` are borrowed. False without memory. */
