@@ -226,3 +226,17 @@ def test_status_shows_every_tenants_held_jobs_and_urgent_ones_first(places, owne
     assert len(shown) == 50 and status["held"] == 105
     assert shown[:4] == 4 * [("demo", "course_cancelled")]
     assert ("other", "course_alert") in shown
+
+
+def test_an_urgent_notice_held_beyond_its_time_counts_as_told_to_nobody(places, owner, worker):
+    cancel_one_by_one(places, range(4))
+    view = "select person, state, reason from handbell.not_told where course = 'c0' order by 1"
+    assert places.connection.execute(view).fetchall() == []
+    owner.execute("update message set expires_at = now()")
+    people = ["d0", "d1", "d2"]
+    rows = places.connection.execute(view).fetchall()
+    assert rows == [(person, "held", "expired") for person in people]
+    places.call("release", jobs(owner, "course_cancelled")[0][0])
+    worker.mark(tenant_id_of(owner), worker.claim(tenant_id_of(owner), 1))
+    rows = places.connection.execute(view).fetchall()
+    assert rows == [(person, "skipped", "expired") for person in people]

@@ -72,6 +72,7 @@ create or replace view job_report with (security_barrier) as
     where j.tenant_id in (select my_tenants());
 
 -- Whom an urgent notice did not reach, to be telephoned. Notices overtaken by a later one are left out.
+-- What the brake still holds when its time is over reaches nobody either.
 create or replace view not_told with (security_barrier) as
     select s.slug as tenant, r.job_id as job, r.kind, c.ref as course, p.ref as person,
            e.ref as establishment, r.state,
@@ -86,4 +87,15 @@ create or replace view not_told with (security_barrier) as
     left join establishment e on e.tenant_id = r.tenant_id
         and e.establishment_id = r.establishment_id
     where r.tenant_id in (select my_tenants()) and r.lane = 1 and r.state <> 'sent'
-      and coalesce(r.reason, '') not in ('superseded', 'revoked', 'course_cancelled', 'told_before');
+      and coalesce(r.reason, '') not in ('superseded', 'revoked', 'course_cancelled', 'told_before')
+    union all
+    select s.slug, j.job_id, m.kind, c.ref, p.ref, e.ref, 'held', 'expired', null, m.expires_at
+    from job j
+    join message m on m.tenant_id = j.tenant_id and m.job_id = j.job_id
+    join tenant_slug s on s.tenant_id = j.tenant_id
+    left join course c on c.tenant_id = j.tenant_id and c.course_id = j.course_id
+    left join person p on p.tenant_id = j.tenant_id and p.person_id = m.person_id
+    left join establishment e on e.tenant_id = j.tenant_id
+        and e.establishment_id = m.establishment_id
+    where j.tenant_id in (select my_tenants()) and j.state = 'held'
+      and m.state = 'held' and m.lane = 1 and m.expires_at <= now();
