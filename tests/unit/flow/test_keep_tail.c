@@ -20,7 +20,7 @@ static const char owner[] = "11111111-2222-4333-8444-555555555555";
 
 struct queue {
     struct loop *loop;
-    struct keep_tail *tail;
+    struct keep_tail tail;
     struct loop_timer *timer; /* somebody says something */
     struct loop_defer changes_defer, seen_defer;
     keep_on_changes *on_changes;
@@ -90,23 +90,21 @@ static void run(struct queue *queue, void (*say)(void *context), uint64_t after_
     struct error error = {0};
     char base[] = "/tmp/handbell_tail_XXXXXX";
     char command[64];
-    struct keep_tail tail;
     assert_non_null(mkdtemp(base));
     queue->loop = loop_new(&error);
-    queue->tail = &tail;
     queue->changes_defer = (struct loop_defer){.run = answer_changes, .context = queue};
     queue->seen_defer = (struct loop_defer){.run = answer_seen, .context = queue};
     struct keep *keep = keep_open(queue->loop, base, owner, KEEP_DAYS, &error);
     assert_non_null(keep);
-    assert_true(keep_tail_init(&tail, queue->loop, keep, owner));
+    assert_true(keep_tail_init(&queue->tail, queue->loop, keep, owner));
     queue->timer = loop_timer_new(queue->loop, say, queue);
     loop_timer_start(queue->timer, after_ms);
-    keep_tail_open(&tail, queue);
+    keep_tail_open(&queue->tail, queue);
     loop_run(queue->loop);
     loop_defer_cancel(&queue->changes_defer);
     loop_defer_cancel(&queue->seen_defer);
-    keep_tail_close(&tail);
-    keep_tail_free(&tail);
+    keep_tail_close(&queue->tail);
+    keep_tail_free(&queue->tail);
     loop_timer_free(queue->timer);
     keep_close(keep);
     loop_free(queue->loop);
@@ -118,7 +116,7 @@ static void say_one(void *context)
 {
     struct queue *queue = context;
     queue->said = WHOLE;
-    keep_tail_hear(queue->tail);
+    keep_tail_hear(&queue->tail);
 }
 
 static void a_word_is_acknowledged_when_it_is_on_the_disk(void **state)
@@ -136,7 +134,7 @@ static void say_often(void *context)
         loop_stop(queue->loop);
         return;
     }
-    keep_tail_hear(queue->tail);
+    keep_tail_hear(&queue->tail);
     loop_timer_start(queue->timer, OFTEN_MS);
 }
 
