@@ -195,9 +195,16 @@ class Account:
         self.unknown = sorted(before - self.record.keys() - {key for (key,) in waiting})
         self.mails = {key.partition("@")[0]: mail for key, mail in ledger.mails().items()}
         self.doubt_s = doubt_s
+        # A match without a message: after a fail-over a worker's file told of its alert, not the database.
         self.queued = owner.execute(
             """select (select count(*) from job_recipient)
-                    + (select count(distinct message_id) from match where message_id <> 0)"""
+                    + (select count(distinct message_id) from match where message_id <> 0)
+                    + (select count(*) from message_record r where r.kind = 'course_alert'
+                       and r.state in ('sent', 'uncertain')
+                       and not exists (select from match m where m.tenant_id = r.tenant_id
+                                       and m.message_id = r.message_id)
+                       and exists (select from match m where m.tenant_id = r.tenant_id
+                                   and m.person_id = r.person_id and m.message_id = 0))"""
         ).fetchone()[0]
 
     def doubts(self, mail):
