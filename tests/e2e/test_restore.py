@@ -199,7 +199,8 @@ def state_all_again(demo):
     """What the portal knows, in another order than it came about."""
     demo.put_person("eve", email="eve.qv@example.org", interests=["maths"])
     state_people(demo, reversed(PEOPLE))
-    state_courses(demo, "one", "old")
+    state_courses(demo, "one")
+    demo.put_course("old", title="Course old")
     demo.put_booking("b2", "old", "dev", status="confirmed")
     demo.put_booking("b1", "one", "cleo", status="confirmed")
     demo.change_course("old", status="cancelled")

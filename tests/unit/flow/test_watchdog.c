@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 /* The socket holds ten datagrams, and is read at the end. */
-enum { PERIOD_MS = 400, LISTEN_MS = 600 };
+enum { PERIOD_MS = 1200, LISTEN_MS = 1200 };
 
 struct manager {
     struct loop *loop;
@@ -119,7 +119,7 @@ static void nobody_is_told_who_does_not_ask(void **state)
     assert_null(watchdog.timer);
     watchdog_stop(&watchdog);
     /* Meant for another process: systemd names the one whose word counts. */
-    setenv("WATCHDOG_USEC", "400000", 1);
+    setenv("WATCHDOG_USEC", "1200000", 1);
     setenv("WATCHDOG_PID", "1", 1);
     assert_true(watchdog_start(&watchdog, manager->loop, ask, manager));
     assert_int_equal(listen_to(manager), 0);
